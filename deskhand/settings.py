@@ -1,0 +1,106 @@
+"""Settings of every process, from the environment (`DESKHAND_…`). Temporal's own come from `temporalio.envconfig`."""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workflows.contracts import TASK_QUEUE
+
+PREFIX = "DESKHAND_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable. The message is one readable line that names it."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. Secrets are `SecretStr`, and errors never quote what was given."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, hide_input_in_errors=True, frozen=True, env_ignore_empty=True)
+
+    environment: Literal["production", "development"] = "production"
+    """`development` is for the stack on one's own machine: it alone may list `dev_vendors`."""
+
+    database_url: SecretStr | None = None
+    """PostgreSQL as `deskhand_app`, the role of starter and worker."""
+    database_owner_url: SecretStr | None = None
+    """PostgreSQL as `deskhand_owner`, the role that migrates."""
+    database_operator_url: SecretStr | None = None
+    """PostgreSQL as `deskhand_operator`, the role of the command line."""
+    database_pool_size: int = Field(default=10, ge=1)
+    statement_cache_size: int = Field(default=100, ge=0)
+    """Prepared statements kept per connection; 0 behind a pooler that shares connections between transactions."""
+
+    credential_keys: SecretStr | None = None
+    """Keyring that opens API credentials: worker and command line only, never the starter."""
+    payload_keys: SecretStr | None = None
+    """Keyring for webhook secrets, spool and Temporal payloads: every process."""
+
+    task_queue: str = TASK_QUEUE
+
+    starter_host: str = "127.0.0.1"
+    starter_port: int = Field(default=8080, ge=0, le=65535)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+
+    codec_host: str = "127.0.0.1"
+    codec_port: int = Field(default=8081, ge=0, le=65535)
+    codec_token: SecretStr | None = None
+    """What a caller of the codec must present as a bearer token; none is only for loopback in development."""
+    codec_origin: str | None = None
+    """The one browser origin that may call the codec: the Temporal UI's."""
+
+    public_url: str = "http://127.0.0.1:8080"
+    """Where the vendors reach the starter; only for showing webhook addresses."""
+
+    dev_vendors: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Exact `host:port` of pretend tools that may be loopback and plain http. Development only."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "readable"] = "json"
+
+    @field_validator("dev_vendors", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_dev_vendors_in_production(self) -> "Settings":
+        if self.dev_vendors and self.environment == "production":
+            raise ValueError(
+                "DESKHAND_DEV_VENDORS lets connections go to loopback in plain text: "
+                "it needs DESKHAND_ENVIRONMENT=development"
+            )
+        return self
+
+    def secret(self, name: str) -> str:
+        """The value of a secret setting that this process cannot do without.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set")
+        return str(value.get_secret_value())
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one line that names every unusable setting.
+    """
+    try:
+        return Settings()
+    except pydantic.ValidationError as error:
+        problems = [
+            f"{PREFIX}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"].removeprefix("Value error, ")
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("; ".join(problems)) from None

@@ -1,0 +1,136 @@
+"""Values that cross between plugins, activities and workflows: plain frozen models, safe in the workflow sandbox."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+Payload = dict[str, Any]
+Signature = str
+TenantID = str
+TicketID = str
+Content = str
+
+Priority = Literal["high", "medium", "low"]
+
+
+class Value(BaseModel):
+    """A frozen model. Unknown fields are ignored, and errors never quote the input: it may be ticket content."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class EventKind(StrEnum):
+    """What a delivery asks of us."""
+
+    CREATED = "created"
+    """A new ticket: write a note."""
+    RESOLVED = "resolved"
+    """A ticket was resolved: learn from it."""
+    OWN = "own"
+    """We caused this event ourselves. Never answered with work: that would loop."""
+    OTHER = "other"
+    """Anything else a busy tool tells."""
+
+
+class TenantMode(StrEnum):
+    """How far a tenant's runs may go."""
+
+    LIVE = "live"
+    DRY_RUN = "dry_run"
+    """Everything but the write; the note is in the run."""
+    PAUSE = "pause"
+    """Deliveries are accepted and held."""
+
+
+def _frozen(value: Mapping[str, Priority]) -> Mapping[str, Priority]:
+    return MappingProxyType({name.casefold(): priority for name, priority in value.items()})
+
+
+class TenantSettings(Value):
+    """A tenant's plain settings: nothing secret, readable by every process, part of what a run records."""
+
+    priorities: Annotated[
+        Mapping[str, Priority],
+        AfterValidator(_frozen),
+        PlainSerializer(dict, return_type=dict[str, Priority]),
+    ] = Field(default_factory=lambda: MappingProxyType({}))
+    """The tool's own priority names to ours, without regard to case. Comes before the plugin's map."""
+    own_account_id: str | None = None
+    """The vendor's id of the account that we write with: events it caused are our own."""
+    signature_scheme: str | None = None
+    """How webhooks are authenticated, where a plugin knows several ways. `None`: the plugin's default."""
+    signature_window_seconds: int = Field(default=300, ge=1)
+    """How far a signed timestamp may lie from our clock, in seconds, where the vendor signs one."""
+    language: str = "english"
+    """PostgreSQL text-search configuration for this tenant's tickets."""
+
+
+def _bounded(limit: int) -> Any:
+    """A validator that cuts text to `limit` characters: a ticket must never outgrow a Temporal payload."""
+
+    def cut(value: Any) -> Any:
+        return value[: limit - 1] + "…" if isinstance(value, str) and len(value) > limit else value
+
+    return BeforeValidator(cut)
+
+
+Text200 = Annotated[str, _bounded(200)]
+Text1000 = Annotated[str, _bounded(1_000)]
+Text4000 = Annotated[str, _bounded(4_000)]
+
+MAX_COMMENTS = 10
+
+
+def _newest(comments: Any) -> Any:
+    return tuple(comments)[-MAX_COMMENTS:] if isinstance(comments, list | tuple) else comments
+
+
+class Comment(Value):
+    """One comment on a ticket, as text."""
+
+    text: Text1000
+    author: Text200 = ""
+    created_at: datetime | None = None
+    private: bool = False
+
+
+class TicketContext(Value):
+    """What we know of a ticket: text only, every field bounded, 32 KB at most as UTF-8 JSON for common scripts."""
+
+    ticket_id: Annotated[str, Field(max_length=100)]
+    subject: Text200 = ""
+    description: Text4000 = ""
+    """Plain text, whatever the vendor stores (HTML, wiki markup, ADF)."""
+    status: Text200 = ""
+    priority: Priority = "medium"
+    category: Text200 = ""
+    created_at: datetime | None = None
+    url: Annotated[str, Field(max_length=500)] = ""
+    """Where a technician opens the ticket. Empty if the plugin cannot tell."""
+    comments: Annotated[tuple[Comment, ...], BeforeValidator(_newest)] = ()
+    """The last ten, oldest first."""
+    resolution: Text4000 = ""
+    """What solved the ticket, as text; empty while it is open or where the vendor has no such field."""
+
+
+class PostedNote(Value):
+    """The vendor's reply to a note that was written."""
+
+    private: bool | None
+    """What the reply itself says about privacy; `None` if it does not say. Only `True` is taken as private."""
+    note_id: str | None = None
+    """The vendor's id, by which the note could be retracted."""
+
+
+class ConnectionReport(Value):
+    """What a check of a tenant's connection found, in plain words."""
+
+    ok: bool
+    account: str = ""
+    """Who the vendor says we are."""
+    findings: tuple[str, ...] = ()
+    """One sentence each: what was tried, what came back, what to do."""
