@@ -4,6 +4,7 @@ Names, order, signatures and defaults of `TicketingToolPlugin` and `TicketMetada
 budgets (NFR001) are one attempt's time-out, kept by Temporal: a plugin never retries, waits or counts.
 """
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ import pydantic
 from pydantic import BaseModel, SecretStr
 
 from plugins.exceptions import ConfigurationError, PluginError, ValidationError
-from plugins.payload import received_at
+from plugins.payload import received_at, signed_bytes
 from plugins.signatures import STATIC_PREFIX, matches_any, static_digest
 from plugins.tenants import TenantConfig, TenantConfigs
 from plugins.types import ConnectionReport, EventKind, Priority, TenantSettings, TicketContext
@@ -52,6 +53,8 @@ class TicketMetadata:
             raise ValidationError(f"tenant_id: longer than {MAX_TENANT_ID} characters")
         if not self.ticket_id.strip():
             raise ValidationError("ticket_id: is missing")
+        if not self.ticket_id.isprintable():
+            raise ValidationError("ticket_id: holds control characters")
         if len(self.ticket_id) > MAX_TICKET_ID:
             raise ValidationError(f"ticket_id: longer than {MAX_TICKET_ID} characters")
         if self.priority not in ("high", "medium", "low"):
@@ -157,6 +160,10 @@ class TicketingToolPlugin(ABC):
         """
         del payload
         return None
+
+    def resolution_version(self, payload: dict[str, Any]) -> str:
+        """`resolved_version`, or 16 hex digits of the signed bytes' SHA-256 where the plugin cannot tell."""
+        return self.resolved_version(payload) or hashlib.sha256(signed_bytes(payload)).hexdigest()[:16]
 
     def describe(self, ticket: dict[str, Any], metadata: TicketMetadata) -> TicketContext:
         """The vendor's JSON as bounded text. Default: only what the metadata says."""

@@ -4,7 +4,6 @@ A call sends each request once. The only second request of a call is a *correcte
 token after 401, the other root name); never the same request again, never after an unknown outcome, never a sleep.
 """
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,6 +27,14 @@ from plugins.types import PostedNote
 
 TENANT_EXTENSION = "deskhand.tenant"
 """The httpx request extension that names the tenant: the shared client bounds calls in flight by it."""
+
+PRIVATE_EXTENSION = "deskhand.private"
+"""The httpx request extension that says whether the tenant's tool may be at a private address."""
+
+
+class ForbiddenAddressError(httpx.TransportError):
+    """Raised by the shared client where a connection would go to an address that is not allowed."""
+
 
 # Nothing had reached the vendor when these were raised: the request may be sent again without a look first.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
@@ -96,11 +103,22 @@ class HttpPlugin(TicketingToolPlugin):
                 params=params,
                 json=json_body,
                 data=form,
-                extensions={TENANT_EXTENSION: tenant_id},
+                extensions={
+                    TENANT_EXTENSION: tenant_id,
+                    PRIVATE_EXTENSION: (await self.tenant(tenant_id)).settings.allow_private_address,
+                },
             )
             return await self.http.send(request, auth=auth if auth is not None else httpx.USE_CLIENT_DEFAULT)
+        except ForbiddenAddressError as error:
+            raise ConfigurationError(f"tenant {tenant_id}: {error}") from error
         except _NOT_SENT as error:
             raise APIError(f"{self.tool_type}: could not connect ({type(error).__name__})", last_error=error) from error
+        except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
+            # The library's words quote the header that it would not send: a credential.
+            raise ConfigurationError(
+                f"tenant {tenant_id}: the request cannot be written ({type(error).__name__}): credentials must be "
+                "printable ASCII, on one line"
+            ) from None
         except httpx.HTTPError as error:
             raise OutcomeUnknownError(
                 f"{self.tool_type}: no answer to {method} ({type(error).__name__})", last_error=error
@@ -128,7 +146,7 @@ class HttpPlugin(TicketingToolPlugin):
         """
         try:
             body = response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             kind = response.headers.get("Content-Type", "no media type").split(";")[0]
             raise APIError(f"{self.tool_type} answered {response.status_code} with {kind}, not JSON") from None
         if not isinstance(body, dict):

@@ -112,6 +112,28 @@ def parse_body(raw: bytes) -> Payload:
     return body
 
 
+def for_tenant(
+    body: Payload, raw: bytes, tenant_id: str, received_at: datetime, settings: TenantSettings
+) -> WebhookPayload:
+    """A parsed body as its tenant's payload: `tenant_id` is put in where the body has none.
+
+    Raises:
+        ValidationError: the body names another tenant.
+    """
+    if body.get("tenant_id", tenant_id) != tenant_id:
+        raise ValidationError("tenant_id: the body names another tenant than the address")
+    return WebhookPayload({**body, "tenant_id": tenant_id}, raw=raw, received_at=received_at, settings=settings)
+
+
+def rebuild(raw: bytes, tenant_id: str, received_at: datetime, settings: TenantSettings) -> WebhookPayload:
+    """The payload that plugins are given, out of a delivery's raw body.
+
+    Raises:
+        ValidationError: the body does not parse (see `parse_body`), or names another tenant.
+    """
+    return for_tenant(parse_body(raw), raw, tenant_id, received_at, settings)
+
+
 def _refuse_depth(text: str) -> None:
     """Refuse deep nesting before the parser recurses into it."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:

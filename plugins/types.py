@@ -65,6 +65,8 @@ class TenantSettings(Value):
     """How webhooks are authenticated, where a plugin knows several ways. `None`: the plugin's default."""
     signature_window_seconds: int = Field(default=300, ge=1)
     """How far a signed timestamp may lie from our clock, in seconds, where the vendor signs one."""
+    allow_private_address: bool = False
+    """Whether the tool may be at a private network address, as an on-premises one is."""
     language: str = "english"
     """PostgreSQL text-search configuration for this tenant's tickets."""
 

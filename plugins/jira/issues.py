@@ -1,0 +1,88 @@
+"""What an issue from Jira's REST API v3 says, as bounded text. Pure: no I/O."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from plugins.base import TicketMetadata
+from plugins.jira.values import mapping, name_of, rich_text, string
+from plugins.parsing import is_our_note, parse_time
+from plugins.types import Comment, Priority, TicketContext
+
+FIELDS = (
+    "summary,description,status,priority,created,comment,project,resolution,labels,components,reporter"  # all we read
+)
+
+OWN = "deskhand"
+"""Where `get_ticket` adds what only it can know to Jira's JSON: the priority by the tenant's own map."""
+
+_GATEWAY = "https://api.atlassian.com/"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def describe(issue: Mapping[str, Any], metadata: TicketMetadata) -> TicketContext:
+    """The issue as text. Fields that Jira leaves out stay empty, or as the webhook had them."""
+    fields = mapping(issue.get("fields"))
+    comments = _comments(fields)
+    return TicketContext(
+        ticket_id=metadata.ticket_id,
+        subject=string(fields.get("summary")),
+        description=rich_text(fields.get("description")) or metadata.description,
+        status=name_of(fields.get("status")),
+        priority=cast(Priority, mapping(issue.get(OWN)).get("priority", metadata.priority)),
+        category=_category(fields),
+        created_at=parse_time(fields.get("created")) or metadata.created_at,
+        url=_browse_url(issue, metadata.ticket_id),
+        comments=tuple(_comment(comment) for comment in comments[-10:]),
+        resolution=_resolution(fields, comments),
+    )
+
+
+def _comments(fields: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The issue's comments, oldest first."""
+    comments = mapping(fields.get("comment")).get("comments")
+    found = [mapping(comment) for comment in (comments if isinstance(comments, list) else ())]
+    return sorted(found, key=lambda comment: parse_time(comment.get("created")) or _LONG_AGO)
+
+
+def _comment(comment: Mapping[str, Any]) -> Comment:
+    return Comment(
+        text=rich_text(comment.get("body")),
+        author=string(mapping(comment.get("author")).get("displayName")),
+        created_at=parse_time(comment.get("created")),
+        private=comment.get("jsdPublic") is False or bool(comment.get("visibility")),
+    )
+
+
+def _category(fields: Mapping[str, Any]) -> str:
+    """The components' names; the labels where there are none."""
+    components, labels = fields.get("components"), fields.get("labels")
+    names = [name_of(component) for component in (components if isinstance(components, list) else ())]
+    names = names or [string(label) for label in (labels if isinstance(labels, list) else ())]
+    return ", ".join(filter(None, names))
+
+
+def _resolution(fields: Mapping[str, Any], comments: list[Mapping[str, Any]]) -> str:
+    """What solved the issue.
+
+    Jira has no text for it: a resolution is only a name ("Done"), and how it was done stands in the comment that an
+    agent wrote on resolving. So: the last comment that neither the reporter nor we wrote, else the name.
+    """
+    name = name_of(fields.get("resolution"))
+    if not name:
+        return ""
+    reporter = mapping(fields.get("reporter")).get("accountId")
+    for comment in reversed(comments):
+        text = rich_text(comment.get("body"))
+        if text and mapping(comment.get("author")).get("accountId") != reporter and not is_our_note(text):
+            return text
+    return name
+
+
+def _browse_url(issue: Mapping[str, Any], key: str) -> str:
+    """Where a technician opens the issue. The gateway's links do not name the site: then we cannot tell."""
+    site, api, _ = string(issue.get("self")).partition("/rest/api/")
+    if not api or not site.startswith(("https://", "http://")) or site.startswith(_GATEWAY):
+        return ""
+    url = f"{site}/browse/{key}"
+    return url if len(url) <= 500 else ""

@@ -1,0 +1,80 @@
+"""What every plugin reads from vendors' JSON: times in their many spellings, and priorities by name."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from plugins.exceptions import ValidationError
+from plugins.types import Priority, TenantSettings
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OUR_REF = re.compile(r"\bref dh-[0-9a-f]{12}\b")
+_MAX_DIGITS = 15
+"""Digits of a time in milliseconds: the year 9999 has fifteen."""
+
+
+def parse_time(value: object) -> datetime | None:
+    """A vendor's time as UTC; `None` if there is none, or it is not a time that names its offset.
+
+    Understands milliseconds since 1970 as a number or as digits (ServiceDesk Plus), `{"value": …}` around either, and
+    ISO 8601 with `Z` or any offset, `+0530` and nanoseconds included (Jira, Zendesk).
+    """
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return _from_milliseconds(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return _from_milliseconds(int(text)) if len(text) <= _MAX_DIGITS else None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def time_or(value: object, default: datetime, field: str) -> datetime:
+    """A payload's time as UTC, or `default` where the payload has none.
+
+    Raises:
+        ValidationError: naming `field`: there is something, and it is no time. A time without an offset is none.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    if value is None or value == "":
+        return default
+    moment = parse_time(value)
+    if moment is None:
+        raise ValidationError(f"{field}: must be milliseconds since 1970 or ISO 8601 with an offset")
+    return moment
+
+
+def normalise_priority(value: object, settings: TenantSettings, names: Mapping[str, Priority]) -> Priority:
+    """Ours for the vendor's priority, a name or `{"name": …}`, without regard to case.
+
+    The tenant's own map comes before `names`, the tool's; unknown or missing is `medium`.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("name")
+    if not isinstance(value, str):
+        return "medium"
+    name = value.strip().casefold()
+    if name in settings.priorities:
+        return settings.priorities[name]
+    return {known.casefold(): ours for known, ours in names.items()}.get(name, "medium")
+
+
+def _from_milliseconds(number: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=number)
+    except OverflowError:
+        return None
+
+
+def is_our_note(text: str) -> bool:
+    """Whether a comment's text is a note of Deskhand's, by the `ref` in its footer."""
+    return _OUR_REF.search(text) is not None

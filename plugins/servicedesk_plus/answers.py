@@ -1,0 +1,167 @@
+"""What ServiceDesk Plus's replies say. The body's code counts before the HTTP status: failures come inside HTTP 200."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import httpx
+
+from plugins.base import TicketMetadata
+from plugins.parsing import parse_time
+from plugins.servicedesk_plus.webhook import name_of, plain_text
+from plugins.types import PostedNote, Priority, TicketContext
+
+EXTRA = "deskhand"
+"""The key that `get_ticket` adds to the request: what only the tenant's configuration knows (`url`, `priority`)."""
+
+NOTE_ROOTS = ("note", "request_note")
+MAX_WORDS = 300
+
+NOT_ALLOWED = 4002
+INTERNAL_ERROR = 4004
+NOT_FOUND = 4007
+RATE_LIMIT = 4015
+BAD_API_KEY = 4022
+LICENCE = 7001
+_FAILED = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply's `response_status`, whichever of its shapes it has.
+
+    Codes are from the vendor's page "Common error codes" (API v3). The outer code of a failure is mostly 4000; the
+    precise one is in `messages`.
+    """
+
+    http_status: int
+    code: int | None
+    words: str
+    """The vendor's own, one line."""
+    fields: frozenset[str]
+    """The input's keys that the messages name."""
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> Self:
+        """Read a reply of any kind; one that is not the vendor's JSON has no code and no words."""
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        status = _status(body)
+        messages = [message for message in _list(status.get("messages")) if isinstance(message, dict)]
+        codes = [code for code in (_code(message) for message in messages) if code is not None]
+        outer = _code(status)
+        failed = (outer is not None and outer >= _FAILED) or name_of(status.get("status")).casefold() == "failed"
+        precise = next((code for code in codes if code > _FAILED), None) if failed else None
+        return cls(
+            http_status=response.status_code,
+            code=precise or (max(outer or 0, _FAILED) if failed else outer),
+            words=_words(messages),
+            fields=frozenset(_fields(messages)),
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Whether the vendor did not do what was asked, whatever the HTTP status says."""
+        return (self.code is not None and self.code >= _FAILED) or not 200 <= self.http_status < 300
+
+    @property
+    def not_found(self) -> bool:
+        """No such request, or no such address: ServiceDesk Plus says the same of both."""
+        return self.code == NOT_FOUND or (self.http_status == 404 and self.code in (None, _FAILED))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the request's state forbids what was asked. No code of its own exists for it."""
+        return self.failed and self.http_status < 500 and "closed" in self.words.casefold()
+
+    @property
+    def wrong_note_root(self) -> bool:
+        """Whether the refusal is about the key around the note, so that the other key may be right."""
+        definite = self.failed and self.http_status < 500 and self.code not in (RATE_LIMIT, BAD_API_KEY, NOT_FOUND)
+        extra_key = "extra_key" in self.words.casefold().replace(" ", "_")
+        return definite and (not self.fields.isdisjoint(NOTE_ROOTS) or (extra_key and not self.fields))
+
+    @property
+    def reason(self) -> str:
+        """The code and the vendor's words, as far as there are any."""
+        code = f"code {self.code}" if self.code is not None else ""
+        return ": ".join(part for part in (code, self.words) if part)
+
+
+def _status(body: Any) -> Mapping[str, Any]:
+    status = body.get("response_status") if isinstance(body, dict) else None
+    if isinstance(status, list) and status:
+        status = status[0]
+    return status if isinstance(status, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _code(holder: Mapping[str, Any]) -> int | None:
+    try:
+        return int(holder["status_code"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _words(messages: list[dict[str, Any]]) -> str:
+    said = [text for text in (message.get("message") for message in messages) if isinstance(text, str)]
+    return "".join(c for c in " ".join("; ".join(said).split()) if c.isprintable())[:MAX_WORDS]
+
+
+def _fields(messages: list[dict[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        for value in (message.get("field"), *_list(message.get("fields"))):
+            if isinstance(value, str):
+                yield value
+
+
+def note_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The note in a reply; its key follows the version of ServiceDesk Plus, not always that of the request."""
+    return next((body[root] for root in NOTE_ROOTS if isinstance(body.get(root), dict)), {})
+
+
+def notes(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The notes of one page of a list. A list that is not there is an empty one, as the API leaves it out."""
+    rows = next((_list(body[root + "s"]) for root in NOTE_ROOTS if root + "s" in body), [])
+    return [note for note in rows if isinstance(note, dict)]
+
+
+def has_more_rows(body: Mapping[str, Any]) -> bool:
+    """Whether a list has another page."""
+    info = body.get("list_info")
+    return isinstance(info, dict) and info.get("has_more_rows") is True
+
+
+def posted_note(body: Mapping[str, Any]) -> PostedNote:
+    """What the reply says of the note that was added."""
+    note = note_in(body)
+    shown = note.get("show_to_requester")
+    if shown in ("true", "false"):
+        shown = shown == "true"
+    return PostedNote(
+        private=not shown if isinstance(shown, bool) else None,
+        note_id=str(note["id"]) if note.get("id") is not None else None,
+    )
+
+
+def ticket_context(request: Mapping[str, Any], metadata: TicketMetadata) -> TicketContext:
+    """The request as bounded text; what it does not say comes from the webhook."""
+    extra = request.get(EXTRA)
+    known = extra if isinstance(extra, dict) else {}
+    resolution = request.get("resolution")
+    return TicketContext(
+        ticket_id=metadata.ticket_id,
+        subject=plain_text(request.get("subject")),
+        description=plain_text(request.get("description")) or metadata.description,
+        status=name_of(request.get("status")),
+        priority=cast(Priority, known.get("priority") or metadata.priority),
+        category=name_of(request.get("category")),
+        created_at=parse_time(request.get("created_time")) or metadata.created_at,
+        url=known.get("url") or "",
+        resolution=plain_text(resolution.get("content") if isinstance(resolution, dict) else None),
+    )

@@ -1,0 +1,174 @@
+"""What a Zendesk webhook says: pure functions of its headers and body.
+
+Zendesk sends two kinds of body under one signature. *Event* bodies are fixed by Zendesk (`type` is
+`zen:event-type:ticket.…`, the ticket is in `detail`); *trigger* bodies are flat and written by the tenant's admin, down
+to nothing but `ticket_id`. Ids are strings in the one and may be numbers in the other.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from plugins.base import TicketMetadata
+from plugins.exceptions import ValidationError
+from plugins.parsing import normalise_priority, parse_time
+from plugins.payload import received_at, settings_of
+from plugins.signatures import hmac_sha256
+from plugins.types import EventKind, Payload, Priority
+
+SIGNATURE_HEADER = "X-Zendesk-Webhook-Signature"
+TIMESTAMP_HEADER = "X-Zendesk-Webhook-Signature-Timestamp"
+
+PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
+    {"urgent": "high", "high": "high", "normal": "medium", "low": "low"}
+)
+"""The interface reference's map. Events say `"HIGH"`, REST `"high"`, placeholders `"High"`."""
+
+_EVENT = "zen:event-type:"
+_SOLVED = frozenset({"solved", "closed"})
+_CREATED_EVENTS = frozenset({"created", "ticket.created", "ticket_created"})
+_SOLVED_EVENTS = frozenset({"ticket_resolved", "ticket_solved", "ticket_closed"})
+_ID = re.compile(r"[0-9]{1,20}")
+_SUBJECT = re.compile(r"zen:ticket:([0-9]{1,20})")
+_STAMPED = re.compile(r"t=([^,\s]{1,64}),v1=([A-Za-z0-9+/=]{1,128})")
+
+
+@dataclass(frozen=True, slots=True)
+class StampedSignature:
+    """Zendesk's two signature headers as one value, written `t=<timestamp>,v1=<base64>`."""
+
+    timestamp: str
+    """As it came, since it is part of what is signed: `2021-03-25T05:09:27Z`."""
+    digest: str
+
+    def __str__(self) -> str:
+        return f"t={self.timestamp},v1={self.digest}"
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Self | None:
+        """Out of request headers with lower-case names; `None` unless both are there."""
+        digest, timestamp = headers.get(SIGNATURE_HEADER.lower()), headers.get(TIMESTAMP_HEADER.lower())
+        return cls(timestamp.strip(), digest.strip()) if digest and timestamp else None
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The opposite of `str()`; `None` for text of any other form."""
+        match = _STAMPED.fullmatch(text)
+        return cls(match[1], match[2]) if match else None
+
+    def fresh(self, moment: datetime, window_seconds: int) -> bool:
+        """Whether the signed time lies within the window around `moment`, earlier or later."""
+        signed = parse_time(self.timestamp)
+        return signed is not None and abs(moment - signed) <= timedelta(seconds=window_seconds)
+
+
+def sign(secret: str, timestamp: str, raw: bytes) -> str:
+    """base64(HMAC-SHA256(secret, timestamp + body)). The secret counts as text: Zendesk does not decode its base64."""
+    return b64encode(hmac_sha256(secret, timestamp.encode() + raw)).decode()
+
+
+def ticket_number(value: Any, field: str = "ticket_id") -> str:
+    """A ticket's id as digits: whole numbers and strings of digits are taken.
+
+    Raises:
+        ValidationError: anything else, such as a placeholder that was not filled in.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and _ID.fullmatch(text.strip()):
+        return text.strip()
+    raise ValidationError(f"{field}: must be the number of a ticket")
+
+
+def event_kind(payload: Payload) -> EventKind:
+    """What the delivery asks for. Events that our own account caused are `OWN`, whatever they are."""
+    own = settings_of(payload).own_account_id
+    actor = _detail(payload).get("actor_id")
+    if own is not None and actor is not None and str(actor) == own:
+        return EventKind.OWN
+    kind = payload.get("type")
+    if isinstance(kind, str) and kind.startswith(_EVENT):
+        return _native_kind(kind.removeprefix(_EVENT), payload)
+    return _flat_kind(payload)
+
+
+def _native_kind(name: str, payload: Payload) -> EventKind:
+    if name == "ticket.created":
+        return EventKind.CREATED
+    if name == "ticket.status_changed":
+        event = payload.get("event")
+        status = event.get("current") if isinstance(event, dict) else None
+        if _name(status or _detail(payload).get("status")) in _SOLVED:
+            return EventKind.RESOLVED
+    return EventKind.OTHER
+
+
+def _flat_kind(payload: Payload) -> EventKind:
+    event = _name(payload.get("event"))
+    if event in _CREATED_EVENTS:
+        return EventKind.CREATED
+    if event in _SOLVED_EVENTS or _name(payload.get("status")) in _SOLVED:
+        return EventKind.RESOLVED
+    return EventKind.OTHER if event else EventKind.CREATED
+
+
+def resolved_version(payload: Payload) -> str | None:
+    """When the ticket was solved, as far as the signed body says (ISO, UTC); `None` if it does not."""
+    detail = _detail(payload)
+    for value in (payload.get("resolved_at"), detail.get("updated_at"), payload.get("time")):
+        moment = parse_time(value)
+        if moment is not None:
+            return moment.isoformat()
+    return None
+
+
+def extract_metadata(payload: Payload) -> TicketMetadata:
+    """The interface reference's metadata. All but the ticket's id may be missing: `get_ticket` completes it.
+
+    Raises:
+        ValidationError: naming the field.
+    """
+    detail = _detail(payload)
+    description = detail.get("description")
+    if description is not None and not isinstance(description, str):
+        raise ValidationError("description: must be text")
+    return TicketMetadata(
+        tenant_id=payload.get("tenant_id"),  # type: ignore[arg-type]  # TicketMetadata itself refuses what is no text
+        ticket_id=_ticket_id(payload),
+        description=description or "",
+        priority=normalise_priority(detail.get("priority"), settings_of(payload), PRIORITIES),
+        created_at=_created_at(payload, detail),
+    )
+
+
+def _ticket_id(payload: Payload) -> str:
+    detail = payload.get("detail")
+    if not isinstance(detail, dict):
+        return ticket_number(payload.get("ticket_id"))
+    subject = _SUBJECT.fullmatch(str(payload.get("subject")))
+    return ticket_number(detail.get("id") or (subject and subject[1]), "detail.id")
+
+
+def _created_at(payload: Payload, detail: Mapping[str, Any]) -> datetime:
+    value = detail.get("created_at")
+    if value is None or value == "":
+        return received_at(payload)
+    moment = parse_time(value)
+    if moment is None:
+        raise ValidationError(
+            "created_at: must be an ISO time with its offset; in a trigger use {{ticket.created_at_with_timestamp}}"
+        )
+    return moment
+
+
+def _detail(payload: Payload) -> Mapping[str, Any]:
+    """Where the ticket's fields are: `detail` of an event body, the body itself otherwise."""
+    detail = payload.get("detail")
+    return detail if isinstance(detail, dict) else payload
+
+
+def _name(value: Any) -> str:
+    return value.strip().casefold() if isinstance(value, str) else ""
