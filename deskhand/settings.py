@@ -42,7 +42,8 @@ class Settings(BaseSettings):
 
     starter_host: str = "127.0.0.1"
     starter_port: int = Field(default=8080, ge=0, le=65535)
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1_400_000)
+    """Bytes that a webhook's body may have. Base64 makes it a third larger, and Temporal takes no payload over 2 MB."""
 
     codec_host: str = "127.0.0.1"
     codec_port: int = Field(default=8081, ge=0, le=65535)

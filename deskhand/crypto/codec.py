@@ -1,0 +1,66 @@
+"""Temporal's payloads, sealed: arguments, results, memos, summaries and the texts of failures.
+
+What stays plain in Temporal are search attributes, workflow ids, and the type names of failures.
+"""
+
+from collections.abc import Sequence
+
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+
+from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.sealing import Purpose, SealError, seal, unseal
+
+ENCODING = b"binary/encrypted"
+"""What the metadata of a sealed payload says; its data is a whole serialized payload, sealed."""
+
+
+class EncryptionCodec(PayloadCodec):
+    """Seals each payload by itself under the payload keys.
+
+    With `allow_plaintext`, a payload that is not sealed is passed on as it is: for a person's view of a history, which
+    holds a few that Temporal makes itself, and for the development stack. Without it such a payload is an error, so
+    that only a holder of the keys can give a worker its input.
+    """
+
+    def __init__(self, keyring: Keyring, *, allow_plaintext: bool) -> None:
+        self._keyring = keyring
+        self._allow_plaintext = allow_plaintext
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Seal every payload."""
+        return [
+            Payload(
+                metadata={"encoding": ENCODING},
+                data=seal(self._keyring, Purpose.PAYLOAD, payload.SerializeToString()),
+            )
+            for payload in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Open every payload.
+
+        Raises:
+            SealError: one does not open, or is not sealed and plaintext is not allowed.
+        """
+        return [self._open(payload) for payload in payloads]
+
+    def _open(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") == ENCODING:
+            return Payload.FromString(unseal(self._keyring, Purpose.PAYLOAD, payload.data))
+        if self._allow_plaintext:
+            return payload
+        raise SealError("a payload is not encrypted, and only encrypted ones are accepted here")
+
+
+def data_converter(keyring: Keyring, *, allow_plaintext: bool) -> DataConverter:
+    """How every Deskhand process talks to Temporal: pydantic models, sealed, and failures sealed as well.
+
+    Where a payload that is not ours reaches a workflow, its task fails and is tried again: the run keeps waiting.
+    """
+    return DataConverter(
+        payload_converter_class=PydanticPayloadConverter,
+        payload_codec=EncryptionCodec(keyring, allow_plaintext=allow_plaintext),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

@@ -1,0 +1,97 @@
+"""Logs of every process: one line each on standard error, as JSON or readable, the libraries' lines among them.
+
+Log with `structlog.get_logger()`: an event name and plain fields. Anything but plain values is reduced to its type
+name, so that no payload, model or exception text gets into a log by way of a field.
+"""
+
+import logging
+import re
+import sys
+from datetime import datetime
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from deskhand.settings import Settings
+
+MAX_VALUE = 500
+"""Characters of one field that are kept."""
+MAX_ITEMS = 20
+"""Items of one list that are kept."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CHATTY = ("httpx", "httpcore", "asyncio", "markdown_it")
+"""Libraries whose ordinary lines tell addresses or nothing."""
+
+
+def configure_logging(settings: Settings) -> None:
+    """Set up structlog and the standard library's logging for this process. A second call replaces the first."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        plain_values,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _renderer(settings),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(settings.log_level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def plain_values(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A structlog processor: fields become bounded plain values without control characters, all else a type name."""
+    del logger, method
+    return {name: value if name in _STRUCTLOG_OWN else _plain(value) for name, value in event.items()}
+
+
+# Traceback and record: structlog reads them itself, after this processor.
+_STRUCTLOG_OWN = frozenset({"exc_info", "_record", "_from_structlog"})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_scalar(item) for item in list(value)[:MAX_ITEMS]]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        text = _CONTROL.sub("\ufffd", value)
+        return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return f"<{type(value).__name__}>"
+
+
+def _renderer(settings: Settings) -> Processor:
+    if settings.log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)

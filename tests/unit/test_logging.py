@@ -1,0 +1,92 @@
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from deskhand.observability.logging import configure_logging
+from deskhand.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_our_lines_and_the_libraries_look_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    structlog.get_logger("starter").info("delivery", status=202)
+    logging.getLogger("library.part").warning("listening on %s", "port 1")
+    ours, theirs = lines(capsys)
+    assert (ours["event"], ours["level"], ours["logger"], ours["status"]) == ("delivery", "info", "starter", 202)
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("listening on port 1", "warning", "library.part")
+    assert datetime.fromisoformat(ours["timestamp"]).tzinfo == UTC
+
+
+def test_fields_that_are_not_plain_are_reduced_to_their_type(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    structlog.get_logger().info(
+        "event",
+        payload={"description": "printer"},
+        raw=b"printer",
+        error=ValueError("printer"),
+        secret=SecretStr("printer"),
+        kinds=["a", 1, {"printer": 1}],
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        nothing=None,
+    )
+    (line,) = lines(capsys)
+    assert "printer" not in json.dumps(line)
+    assert line["payload"] == "<dict>"
+    assert line["kinds"] == ["a", 1, "<dict>"]
+    assert line["at"] == "2026-01-01T00:00:00+00:00"
+    assert line["nothing"] is None
+
+
+@pytest.mark.parametrize("log_format", ["json", "readable"])
+def test_a_field_cannot_forge_a_line(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    configure_logging(Settings.model_validate({"log_format": log_format}))
+    structlog.get_logger().info("event", tenant="acme\r\n2026 [error] forged\x1b[31m\u202e")
+    logging.getLogger("library").warning("one\ntwo")
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_long_fields_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    structlog.get_logger().info("event", text="x" * 10_000)
+    assert len(lines(capsys)[0]["text"]) == 500
+
+
+def test_a_traceback_is_kept_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    password = "hunter2"
+    try:
+        int("x" * len(password))
+    except ValueError:
+        logging.getLogger("library").exception("failed")
+    (line,) = lines(capsys)
+    assert "ValueError" in line["exception"]
+    assert "hunter2" not in line["exception"]
+
+
+def test_the_level_is_the_setting_and_chatty_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_level="info"))
+    structlog.get_logger().debug("hidden")
+    logging.getLogger("httpx").info("HTTP Request: GET https://vendor.example/?key=abc")
+    assert lines(capsys) == []
+    configure_logging(Settings(log_level="debug"))
+    structlog.get_logger().debug("shown")
+    assert [line["event"] for line in lines(capsys)] == ["shown"]
