@@ -7,6 +7,7 @@ MAX_PART = 64
 """Characters of a ticket id that stand in a workflow id as they are; longer ones are hashed."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+_TIME = re.compile(r"[0-9TZ:.+-]+")
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -26,6 +27,8 @@ def reference(tool: str, tenant_id: str, ticket_id: str, kind: str) -> str:
 
 def _kind(kind: str) -> str:
     name, _, version = kind.partition(":")
+    if len(version) <= MAX_PART and _TIME.fullmatch(version):
+        return f"{name}:{version}"  # nothing follows it, so its colons are no ambiguity, and a time stays readable
     return f"{name}:{_part(version)}" if version else name
 
 

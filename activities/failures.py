@@ -1,0 +1,78 @@
+"""The only place where a plugin's error becomes a Temporal failure, and where a plugin's call is closed in time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from plugins.exceptions import APIError, OutcomeUnknownError, PluginError, RateLimitError
+from workflows.policies import NEVER_RETRIED
+
+MARGIN = 0.5
+"""Seconds before the attempt's time-out at which the plugin's call is closed: an attempt must be over before Temporal
+starts the next one, or two of them overlap and two notes land."""
+
+LONGEST_RETRY_AFTER = 15
+"""Seconds of Retry-After that are waited for inside an activity's retries; for longer the policy is of no use."""
+
+AFTER_UNKNOWN = timedelta(seconds=20)
+"""How long a write of unknown outcome is left alone: a slow vendor may still land it, and we look before we write."""
+
+
+@asynccontextmanager
+async def attempt_budget() -> AsyncIterator[None]:
+    """Close what is awaited inside half a second before this attempt's time-out.
+
+    Raises:
+        OutcomeUnknownError: it was closed.
+    """
+    limit = activity.info().start_to_close_timeout
+    if limit is None:
+        raise RuntimeError("an activity that calls a plugin needs a start_to_close time-out")
+    seconds = limit.total_seconds() - MARGIN
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise OutcomeUnknownError(f"no answer within {seconds:g} s", last_error=error) from error
+
+
+@contextmanager
+def as_failures(*, writes: bool = False) -> Iterator[None]:
+    """Turn a `PluginError` into the failure that the policies understand. Other errors pass, our own stores' too.
+
+    Args:
+        writes: the call changes the ticket, so an unknown outcome is left alone for `AFTER_UNKNOWN`.
+    """
+    try:
+        yield
+    except PluginError as error:
+        # `from None`: the cause would double the failure in history and say nothing that the message does not.
+        raise failure(error, attempt=activity.info().attempt, writes=writes) from None
+
+
+def failure(error: PluginError, *, attempt: int, writes: bool) -> ApplicationError:
+    """The Temporal failure for a plugin's error: its type is the class's name, its message the plugin's own words."""
+    if isinstance(error, APIError):
+        error.retry_count = attempt - 1
+    kind = type(error).__name__
+    delay: timedelta | None = None
+    final = kind in NEVER_RETRIED
+    if isinstance(error, RateLimitError) and error.retry_after is not None:
+        delay = timedelta(seconds=max(1, error.retry_after))
+        final = error.retry_after > LONGEST_RETRY_AFTER
+    elif isinstance(error, OutcomeUnknownError) and writes:
+        delay = AFTER_UNKNOWN
+    return ApplicationError(
+        str(error),
+        {"attempt": attempt, "retry_after": getattr(error, "retry_after", None)},
+        type=kind,
+        non_retryable=final,
+        next_retry_delay=delay,
+    )

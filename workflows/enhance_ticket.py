@@ -1,0 +1,94 @@
+"""One new ticket, one private note."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    import pydantic
+
+    from plugins.types import EventKind, TenantMode, TicketContext
+    from workflows import contracts, policies
+    from workflows.contracts import (
+        ContextQuery,
+        GatheredContext,
+        GetTicketInput,
+        Outcome,
+        RunInput,
+        RunResult,
+        UpdateTicketInput,
+        WriteNoteInput,
+    )
+    from workflows.identity import reference
+from workflows.steps import Admitted, account, admit, conclude, remote
+
+QUERY_BYTES = 1_500
+"""UTF-8 bytes of the description that the search for similar tickets is given."""
+
+
+@workflow.defn(name=contracts.ENHANCE_TICKET, failure_exception_types=[pydantic.ValidationError])
+class EnhanceTicket:
+    """Validate, extract, get the ticket, gather context, write the note, post it."""
+
+    @workflow.run
+    async def run(self, given: RunInput) -> RunResult:
+        """Returns the outcome; fails with a plain account where there is none to be had."""
+        return await conclude(self._enhance(given))
+
+    async def _enhance(self, given: RunInput) -> RunResult:
+        delivery = given.delivery
+        admitted = await admit(delivery)
+        metadata = admitted.extracted.metadata
+        ref = reference(delivery.tool, delivery.tenant_id, metadata.ticket_id, "created")
+        if admitted.extracted.kind is not EventKind.CREATED:
+            return RunResult(outcome=Outcome.IGNORED, ref=ref, detail=f"the event is {admitted.extracted.kind}")
+
+        answer = await remote(
+            contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=delivery.tool, metadata=metadata)
+        )
+        if answer.ticket is None:
+            return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{delivery.tool} has no such ticket")
+
+        note = await remote(
+            contracts.WRITE_NOTE,
+            policies.WRITE_NOTE,
+            WriteNoteInput(
+                tool=delivery.tool,
+                ref=ref,
+                ticket=answer.ticket,
+                context=await self._gather(delivery.tool, answer.ticket, admitted),
+            ),
+        )
+        if admitted.verdict.mode is TenantMode.DRY_RUN:
+            return RunResult(outcome=Outcome.DRY_RUN, ref=ref, detail="the tenant is on dry_run", note=note.markdown)
+
+        update = await remote(
+            contracts.UPDATE_TICKET,
+            policies.UPDATE_TICKET,
+            UpdateTicketInput(
+                tool=delivery.tool,
+                tenant_id=delivery.tenant_id,
+                ticket_id=metadata.ticket_id,
+                ref=ref,
+                note=note.markdown,
+            ),
+        )
+        outcome = Outcome.POSTED if update.result in ("posted", "found") else Outcome(update.result)
+        return RunResult(outcome=outcome, ref=ref, detail=update.detail)
+
+    async def _gather(self, tool: str, ticket: TicketContext, admitted: Admitted) -> GatheredContext:
+        """Similar tickets; where the history cannot be asked, a note without them is better than none."""
+        query = ContextQuery(
+            tool=tool,
+            tenant_id=admitted.extracted.metadata.tenant_id,
+            ticket_id=ticket.ticket_id,
+            subject=ticket.subject,
+            text=ticket.description.encode()[:QUERY_BYTES].decode(errors="ignore")[:1_000],
+            language=admitted.verdict.settings.language,
+        )
+        try:
+            return await remote(contracts.GATHER_CONTEXT, policies.GATHER_CONTEXT, query)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("the note goes without the ticket history: %s", account(error))
+            return GatheredContext(missing=("the history of earlier tickets",))
