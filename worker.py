@@ -1,0 +1,138 @@
+"""The worker process: settings, then dependencies, then activities, then a Temporal worker. Wiring only."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.worker import Worker
+
+from activities.note import GatherContext, RecordTicket, WriteNote
+from activities.ticketing import ExtractMetadata, GetTicket, UpdateTicket, ValidateWebhook
+from deskhand.crypto.codec import data_converter
+from deskhand.crypto.keyring import Keyring, KeyringError
+from deskhand.db.pool import create_pool
+from deskhand.http import create_http_client
+from deskhand.note.extractive import ExtractiveWriter
+from deskhand.note.history import TicketHistory
+from deskhand.observability.logging import configure_logging
+from deskhand.settings import Settings, SettingsError, load_settings
+from deskhand.tenants.store import TenantStore
+from plugins.base import TicketingToolPlugin
+from plugins.registry import load_plugins
+from plugins.tenants import TenantConfigs
+from workflows.enhance_ticket import EnhanceTicket
+from workflows.record_resolution import RecordResolution
+
+GRACE = timedelta(seconds=35)
+"""How long a worker that is told to stop lets its activities finish: longer than the longest attempt (`write_note`)."""
+
+CONNECT_EVERY = 2.0
+"""Seconds between tries to reach Temporal at start."""
+
+log = structlog.get_logger("worker")
+
+
+async def run(settings: Settings) -> None:
+    """Serve the task queue until SIGTERM or SIGINT, then let running activities finish."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+    payload_keys = Keyring.parse(settings.secret("payload_keys"))
+    credential_keys = Keyring.parse(settings.secret("credential_keys"))
+    config = ClientConfig.load_client_connect_config()
+    database_url = settings.secret("database_url")
+    registry = load_plugins()
+    for name, why in registry.failures.items():
+        log.error("plugin.failed", plugin=name, why=why)
+
+    pool = await create_pool(database_url, settings)
+    http = create_http_client(
+        dev_vendors=settings.dev_vendors,
+        own_stores=(_address(database_url), config.get("target_host", "localhost:7233")),
+    )
+    tenants = TenantStore(pool, payload_keys, credential_keys)
+    try:
+        client = await _connect(config, payload_keys, settings, stopping)
+        if client is None:
+            return
+        with ThreadPoolExecutor(thread_name_prefix="extract") as threads:
+            worker = Worker(
+                client,
+                task_queue=settings.task_queue,
+                workflows=[EnhanceTicket, RecordResolution],
+                activities=activities(registry.bind(tenants, http), tenants, TicketHistory(pool)),
+                activity_executor=threads,
+                graceful_shutdown_timeout=GRACE,
+            )
+            async with worker:
+                log.info("worker.ready", identity=client.identity, task_queue=settings.task_queue)
+                await stopping.wait()
+                log.info("worker.draining")
+        log.info("worker.stopped")
+    finally:
+        await http.aclose()
+        await pool.close()
+
+
+def activities(
+    plugins: Mapping[str, TicketingToolPlugin], tenants: TenantConfigs, history: TicketHistory
+) -> list[Callable[..., Any]]:
+    """Every activity over its dependencies: the one place that knows them all."""
+    return [
+        ValidateWebhook(plugins, tenants).run,
+        ExtractMetadata(plugins).run,
+        GetTicket(plugins).run,
+        GatherContext(history).run,
+        WriteNote({"extractive": ExtractiveWriter()}).run,
+        UpdateTicket(plugins).run,
+        RecordTicket(history).run,
+    ]
+
+
+async def _connect(
+    config: ClientConnectConfig, keys: Keyring, settings: Settings, stopping: asyncio.Event
+) -> Client | None:
+    """Connect to Temporal, however long that takes; `None` if told to stop first."""
+    converter = data_converter(keys, allow_plaintext=settings.environment == "development")
+    identity = f"deskhand-worker-{os.getpid()}@{socket.gethostname()}"
+    while not stopping.is_set():
+        try:
+            return await Client.connect(**config, data_converter=converter, identity=identity)
+        except RuntimeError as error:  # what the SDK raises for every failure to connect
+            log.warning("worker.waiting_for_temporal", address=config.get("target_host"), why=str(error)[:200])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), CONNECT_EVERY)
+    return None
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}"
+
+
+def main() -> int:
+    """Run the worker; the exit status."""
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        asyncio.run(run(settings))
+    except (SettingsError, KeyringError) as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, transactions that know their tenant, and migrations."""

@@ -1,0 +1,1 @@
+"""Tenants: read by starter and worker, changed by the command line."""
