@@ -1,0 +1,165 @@
+"""The starter's HTTP surface: two webhook routes and two for whoever runs it."""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deskhand.settings import Settings
+from plugins.base import TicketingToolPlugin
+from plugins.tenants import TenantConfigs
+from starter.admission import Arrival, Door
+from starter.body import read_body
+from starter.problems import ProblemError, problem
+from starter.runs import RunStarter, RunsUnavailableError
+from starter.tenants import LOOKUP_SECONDS, PROBE, reason
+
+MAX_DELIVERY_ID = 200
+
+_DELIVERY_ID_HEADERS = ("x-atlassian-webhook-identifier", "x-zendesk-webhook-invocation-id")
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(
+    plugins: Mapping[str, TicketingToolPlugin],
+    tenants: TenantConfigs,
+    runs: RunStarter,
+    settings: Settings,
+    *,
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """The webhook service over these parts. `plugins` are by tool type and bound to the same `tenants`."""
+    webhooks = _Webhooks(Door(plugins, tenants, runs), settings.max_body_bytes)
+    readiness = _Readiness(tenants, runs)
+    return Starlette(
+        routes=[
+            Route("/webhooks/{tool_type}/{tenant_id}", webhooks.answer, methods=["POST"]),
+            Route("/webhooks/{tool_type}", webhooks.answer, methods=["POST"]),
+            Route("/healthz", _healthz, methods=["GET"]),
+            Route("/readyz", readiness.answer, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _http_problem},
+        lifespan=lifespan,
+    )
+
+
+class _Webhooks:
+    """Both webhook routes. Every answer is one log line `delivery`, which counts it."""
+
+    def __init__(self, door: Door, max_body_bytes: int) -> None:
+        self._door = door
+        self._max_body_bytes = max_body_bytes
+
+    async def answer(self, request: Request) -> Response:
+        received_at = datetime.now(UTC)
+        tool: str = request.path_params["tool_type"]
+        tenant_id: str | None = request.path_params.get("tenant_id")
+        delivery_id = _delivery_id(request.headers)
+        with structlog.contextvars.bound_contextvars(delivery_id=delivery_id):
+            try:
+                self._door.plugin(tool)
+                raw = await read_body(request, self._max_body_bytes)
+                answer = await self._door.admit(
+                    Arrival(
+                        tool=tool,
+                        tenant_id=tenant_id,
+                        headers=dict(request.headers),
+                        raw=raw,
+                        received_at=received_at,
+                        delivery_id=delivery_id,
+                    )
+                )
+            except ProblemError as refusal:
+                log.info("delivery", answer="refused", status=refusal.status, tool=tool, tenant=tenant_id)
+                return problem(refusal.status, refusal.detail)
+            except ClientDisconnect:
+                log.info("delivery", answer="left", tool=tool, tenant=tenant_id)
+                return Response(status_code=400)
+            except Exception as error:
+                log.info("delivery", answer="failed", status=500, tool=tool, tenant=tenant_id)
+                return _broken(error)
+            log.info(
+                "delivery",
+                answer=answer.name,
+                status=answer.status,
+                tool=tool,
+                tenant=tenant_id,
+                run=answer.body.get("run"),
+            )
+            return JSONResponse(answer.body, answer.status)
+
+
+class _Readiness:
+    """`GET /readyz`: 200 when a delivery could be admitted now, else 503 naming what does not answer."""
+
+    def __init__(self, tenants: TenantConfigs, runs: RunStarter) -> None:
+        self._tenants = tenants
+        self._runs = runs
+
+    async def answer(self, request: Request) -> Response:
+        del request
+        tenants, temporal = await asyncio.gather(self._tenants_answer(), self._temporal_answers())
+        state = {"tenants": _word(ok=tenants), "temporal": _word(ok=temporal)}
+        return JSONResponse(state, 200 if tenants and temporal else 503)
+
+    async def _tenants_answer(self) -> bool:
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                await self._tenants.get(PROBE)
+        except Exception as error:
+            log.warning("not_ready", part="tenants", reason=reason(error))
+            return False
+        return True
+
+    async def _temporal_answers(self) -> bool:
+        try:
+            await self._runs.check()
+        except RunsUnavailableError as error:
+            log.warning("not_ready", part="temporal", reason=str(error))
+            return False
+        return True
+
+
+def _broken(error: Exception) -> Response:
+    """The plugin's fault or ours. Its text may hold the payload, so that only type and place are told."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+    log.error("delivery.failed", error=type(error).__name__, where=where)
+    return problem(500, "Something went wrong here.")
+
+
+def _word(*, ok: bool) -> str:
+    return "ok" if ok else "does not answer"
+
+
+async def _healthz(request: Request) -> Response:
+    del request
+    return JSONResponse({"status": "ok"})
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    del request
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    response = problem(status, "There is nothing here." if status == 404 else "This path does not take that method.")
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def _delivery_id(headers: Mapping[str, str]) -> str:
+    for name in _DELIVERY_ID_HEADERS:
+        if headers.get(name):
+            return "".join(c for c in headers[name][:MAX_DELIVERY_ID] if c.isprintable())
+    return ""
