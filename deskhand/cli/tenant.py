@@ -1,0 +1,218 @@
+"""`deskhand tenant …`. No secret is ever an argument, and none is shown but the one that `add` has just made."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import SecretStr
+from pydantic import ValidationError as PydanticValidationError
+
+from deskhand.cli.connection import (
+    GivenSecrets,
+    ask_secrets,
+    build_connection,
+    generate_webhook_secret,
+    parse_assignments,
+    parse_secrets,
+)
+from deskhand.cli.errors import CliError
+from deskhand.crypto.keyring import Keyring
+from deskhand.db.pool import create_pool
+from deskhand.settings import Settings, load_settings
+from deskhand.tenants.admin import NewTenant, TenantAdmin, TenantDetails, TenantSummary
+from plugins import registry
+from plugins.base import TicketingToolPlugin
+from plugins.tenants import WebhookSecret
+from plugins.types import TenantMode, TenantSettings
+
+app = typer.Typer(help="Add, list, show and change tenants.", no_args_is_help=True, add_completion=False)
+
+T = TypeVar("T")
+TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 64 letters, digits and hyphens.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def add(
+    tenant: TenantId,
+    tool: Annotated[str, typer.Option(help="The ticketing tool: a plugin's name.")],
+    fields: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field of the connection, no secret.")
+    ] = None,
+    secrets_stdin: Annotated[
+        bool, typer.Option(help="Read secret fields, and perhaps webhook_secret, as one JSON object.")
+    ] = False,
+    webhook_secret: Annotated[bool, typer.Option(help="Without a webhook secret, every delivery is refused.")] = True,
+    own_account_id: Annotated[
+        str | None, typer.Option(help="The vendor's id of the account that writes our notes.")
+    ] = None,
+    signature_scheme: Annotated[
+        str | None, typer.Option(help="How webhooks are authenticated, if not by the plugin's default.")
+    ] = None,
+    mode: Annotated[
+        TenantMode, typer.Option(help="live, dry_run (writes no note) or pause (holds).")
+    ] = TenantMode.LIVE,
+    priority: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=LEVEL", help="The tool's priority NAME as high, medium or low.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="The language of the tickets, for the search.")] = "english",
+    as_json: AsJson = False,
+) -> None:
+    """Add a tenant, and print the address for its webhooks.
+
+    Secret fields are asked on the terminal, or read from standard input with --secrets-stdin. A webhook secret that is
+    not given is made, and shown this once.
+    """
+    settings = load_settings()
+    plugin = _plugin(tool)
+    plain = parse_assignments("--set", fields or ())
+    plain_settings = _tenant_settings(
+        own_account_id=own_account_id,
+        signature_scheme=signature_scheme,
+        priorities=parse_assignments("--priority", priority or ()),
+        language=language,
+    )
+    given = _given_secrets(plugin, secrets_stdin)
+    if given.webhook_secret and not webhook_secret:
+        raise CliError("--no-webhook-secret: and yet webhook_secret was given")
+    connection = build_connection(plugin.connection_model, plain, given.fields)
+    made = generate_webhook_secret() if webhook_secret and given.webhook_secret is None else None
+    value = given.webhook_secret or made
+    new = NewTenant(
+        id=tenant,
+        tool=tool,
+        connection=connection,
+        webhook_secrets=(WebhookSecret(SecretStr(value)),) if value else (),
+        mode=mode,
+        settings=plain_settings,
+    )
+    _run(settings, lambda admin: admin.add(new))
+    address = f"{settings.public_url.rstrip('/')}/webhooks/{tool}/{tenant}"
+    if as_json:
+        _print_json({"tenant": tenant, "tool": tool, "mode": mode, "webhook_url": address, "webhook_secret": made})
+        return
+    print(f"tenant {tenant} added ({tool}, {mode})")
+    print(f"webhook address: {address}")
+    if made:
+        print(f"webhook secret:  {made}")
+        print("The secret is shown this once: enter it at the tool now.")
+    elif not value:
+        print("It has no webhook secret: its deliveries are all refused.")
+
+
+@app.command("list")
+def list_tenants(as_json: AsJson = False) -> None:
+    """List every tenant."""
+    tenants = _run(load_settings(), lambda admin: admin.list())
+    if as_json:
+        _print_json([_summary(tenant) for tenant in tenants])
+        return
+    for tenant in tenants:
+        until = f", inactive since {_moment(tenant.active_until)}" if tenant.active_until else ""
+        print(f"{tenant.id}  {tenant.tool}  {tenant.mode}{until}")
+    if not tenants:
+        print("no tenants; add one with `deskhand tenant add`")
+
+
+@app.command()
+def show(tenant: TenantId, as_json: AsJson = False) -> None:
+    """Show a tenant: everything but its secrets, and which of those are set."""
+    settings = load_settings()
+    details = _run(settings, lambda admin: admin.show(tenant))
+    shown = _details(details, settings.public_url)
+    if as_json:
+        _print_json(shown)
+        return
+    width = max(len(name) for name in shown)
+    for name, value in shown.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        print(f"{name + ':':<{width + 1}} {text}")
+
+
+@app.command()
+def update(tenant: TenantId, mode: Annotated[TenantMode, typer.Option(help="live, dry_run or pause.")]) -> None:
+    """Change how far a tenant's runs may go. Services see it within 10 seconds."""
+    _run(load_settings(), lambda admin: admin.set_mode(tenant, mode))
+    print(f"tenant {tenant} is on {mode}")
+
+
+@app.command()
+def deactivate(tenant: TenantId) -> None:
+    """Take no more deliveries for a tenant. What was received before is still handled."""
+    _run(load_settings(), lambda admin: admin.deactivate(tenant))
+    print(f"tenant {tenant} is not active any more")
+
+
+def _run(settings: Settings, work: Callable[[TenantAdmin], Awaitable[T]]) -> T:
+    url = settings.secret("database_operator_url")
+    payload_keys = Keyring.parse(settings.secret("payload_keys"))
+    credential_keys = Keyring.parse(settings.secret("credential_keys"))
+
+    async def run() -> T:
+        pool = await create_pool(url, settings)
+        try:
+            return await work(TenantAdmin(pool, payload_keys, credential_keys))
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
+
+
+def _plugin(tool: str) -> type[TicketingToolPlugin]:
+    plugins = registry.load_plugins()
+    if tool in plugins.classes:
+        return plugins.classes[tool]
+    failed = "".join(f"; {name} did not load: {reason}" for name, reason in plugins.failures.items())
+    raise CliError(f"--tool {tool}: no such plugin; there are {', '.join(plugins.classes) or 'none'}{failed}")
+
+
+def _given_secrets(plugin: type[TicketingToolPlugin], from_stdin: bool) -> GivenSecrets:
+    if from_stdin:
+        return parse_secrets(sys.stdin.read())
+    return ask_secrets(plugin.connection_model) if sys.stdin.isatty() else GivenSecrets()
+
+
+def _tenant_settings(**given: Any) -> TenantSettings:
+    try:
+        return TenantSettings.model_validate(given)
+    except PydanticValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name, *rest = (str(part) for part in first["loc"])
+        option = "--priority" if name == "priorities" else f"--{name.replace('_', '-')}"
+        raise CliError(f"{' '.join((option, *rest))}: {first['msg']}") from None
+
+
+def _summary(tenant: TenantSummary) -> dict[str, Any]:
+    return {
+        "tenant": tenant.id,
+        "tool": tenant.tool,
+        "mode": tenant.mode,
+        "active_from": _moment(tenant.active_from),
+        "active_until": _moment(tenant.active_until),
+    }
+
+
+def _details(details: TenantDetails, public_url: str) -> dict[str, Any]:
+    summary = details.summary
+    return {
+        **_summary(summary),
+        "webhook_url": f"{public_url.rstrip('/')}/webhooks/{summary.tool}/{summary.id}",
+        "webhook_secrets": [
+            {"not_before": _moment(since), "not_after": _moment(until)} for since, until in details.webhook_secrets
+        ],
+        "connection": dict(details.connection),
+        "secret_fields_set": list(details.secret_fields),
+        "settings": details.settings.model_dump(mode="json"),
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))

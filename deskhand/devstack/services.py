@@ -1,0 +1,150 @@
+"""Deskhand's own processes and the pretend tools: what each runs, with exactly the environment that it needs."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from deskhand.devstack import temporal
+from deskhand.devstack.postgres import DatabaseUrls
+from deskhand.devstack.process import ProcessSpec
+from deskhand.devstack.state import State
+from workflows.contracts import TASK_QUEUE
+
+CODEC, PRETEND, STARTER, WORKER = "codec", "pretend", "starter", "worker"
+
+_TREE = Path(__file__).resolve().parents[2]
+_SCRIPTS = Path(sys.executable).parent
+
+
+class Services:
+    """Makes the specifications of our processes over one state folder and one database."""
+
+    def __init__(self, state: State, database: DatabaseUrls) -> None:
+        self._state = state
+        self._database = database
+
+    def specs(self) -> tuple[ProcessSpec, ...]:
+        """Codec, pretend tools, starter and worker, in the order in which they start."""
+        ports = self._state.ports
+        return (
+            self._spec(
+                CODEC, [str(_SCRIPTS / "deskhand"), "codec"], self._codec(), _answer(f"{at(ports.codec)}/healthz")
+            ),
+            self._spec(
+                PRETEND,
+                [sys.executable, "-m", "deskhand.pretend", "--host", "127.0.0.1", *self._pretend_ports()],
+                {},
+                _answer(at(ports.jira), at(ports.zendesk), at(ports.servicedesk_plus)),
+            ),
+            self._spec(
+                STARTER, [sys.executable, "-m", "starter"], self._starter(), _answer(f"{at(ports.starter)}/readyz")
+            ),
+            self._spec(
+                WORKER,
+                [sys.executable, str(_TREE / "worker.py")],
+                self._worker(),
+                lambda pid: temporal.polls(temporal_address(self._state), TASK_QUEUE, pid),
+            ),
+        )
+
+    def command_line(self) -> dict[str, str]:
+        """The environment in which `deskhand` commands work on this stack."""
+        return {
+            **self._common(),
+            **self._temporal(),
+            "DESKHAND_DATABASE_OPERATOR_URL": self._database.operator,
+            "DESKHAND_CREDENTIAL_KEYS": self._state.credential_keys,
+            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_PUBLIC_URL": at(self._state.ports.starter),
+            "DESKHAND_DEV_VENDORS": self._vendors(),
+        }
+
+    def _codec(self) -> dict[str, str]:
+        return {
+            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_CODEC_HOST": "127.0.0.1",
+            "DESKHAND_CODEC_PORT": str(self._state.ports.codec),
+            "DESKHAND_CODEC_ORIGIN": at(self._state.ports.temporal_ui),
+        }
+
+    def _starter(self) -> dict[str, str]:
+        # No credential keys: the process that strangers reach cannot open an API credential.
+        return {
+            **self._temporal(),
+            "DESKHAND_DATABASE_URL": self._database.app,
+            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_STARTER_HOST": "127.0.0.1",
+            "DESKHAND_STARTER_PORT": str(self._state.ports.starter),
+        }
+
+    def _worker(self) -> dict[str, str]:
+        return {
+            **self._temporal(),
+            "DESKHAND_DATABASE_URL": self._database.app,
+            "DESKHAND_CREDENTIAL_KEYS": self._state.credential_keys,
+            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_DEV_VENDORS": self._vendors(),
+        }
+
+    def _temporal(self) -> dict[str, str]:
+        return {"TEMPORAL_ADDRESS": temporal_address(self._state), "TEMPORAL_NAMESPACE": temporal.NAMESPACE}
+
+    def _common(self) -> dict[str, str]:
+        return {
+            "PATH": f"{_SCRIPTS}:/usr/bin:/bin",
+            "HOME": str(self._state.folder),  # so that no configuration of the person's own is read
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "DESKHAND_ENVIRONMENT": "development",
+            "DESKHAND_LOG_FORMAT": "readable",
+        }
+
+    def _vendors(self) -> str:
+        ports = self._state.ports
+        return ",".join(f"127.0.0.1:{port}" for port in (ports.jira, ports.zendesk, ports.servicedesk_plus))
+
+    def _pretend_ports(self) -> tuple[str, ...]:
+        ports = self._state.ports
+        return (
+            *("--jira-port", str(ports.jira)),
+            *("--zendesk-port", str(ports.zendesk)),
+            *("--servicedesk-plus-port", str(ports.servicedesk_plus)),
+        )
+
+    def _spec(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], ready: Callable[[int], Awaitable[bool]]
+    ) -> ProcessSpec:
+        return ProcessSpec(
+            name=name,
+            argv=tuple(argv),
+            env={**self._common(), **env},
+            log=self._state.log(name),
+            folder=_TREE,
+            ready=ready,
+        )
+
+
+def at(port: int) -> str:
+    """The address of a part that serves HTTP."""
+    return f"http://127.0.0.1:{port}"
+
+
+def temporal_address(state: State) -> str:
+    """Where the Temporal server listens, as `host:port`."""
+    return f"127.0.0.1:{state.ports.temporal}"
+
+
+def _answer(*urls: str) -> Callable[[int], Awaitable[bool]]:
+    async def ready(_pid: int) -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            for url in urls:
+                try:
+                    if (await client.get(url)).status_code != 200:
+                        return False
+                except httpx.HTTPError:
+                    return False
+        return True
+
+    return ready

@@ -1,0 +1,125 @@
+"""What the development stack keeps between starts: its ports, its keys, its data and its logs, in one folder."""
+
+import json
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from deskhand.crypto.keyring import Keyring
+from deskhand.devstack.errors import DevStackError
+
+FOLDER_VARIABLE = "DESKHAND_STATE"
+DEFAULT_FOLDER = Path(".deskhand")
+PORTS_FILE = "ports.json"
+
+# Below the range that systems hand out for outgoing connections: a port kept here is free the next time, too.
+_PORT_RANGE = range(20_000, 30_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens, on 127.0.0.1."""
+
+    postgres: int
+    temporal: int
+    temporal_ui: int
+    codec: int
+    starter: int
+    jira: int
+    zendesk: int
+    servicedesk_plus: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An opened state folder. Everything in it is for this account's eyes only."""
+
+    folder: Path
+    ports: Ports
+    payload_keys: str = field(repr=False)
+    """The keyring's text; a secret."""
+    credential_keys: str = field(repr=False)
+    """The keyring's text; a secret."""
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> Self:
+        """Open the folder (default: `DESKHAND_STATE`, else `.deskhand`), made new if there is none.
+
+        Raises:
+            DevStackError: a file in it is unusable.
+        """
+        folder = (folder or Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)).absolute()
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            # As root, PostgreSQL's ordinary account must pass through to its data; it can list nothing.
+            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            (folder / ".gitignore").write_text("*\n")
+        for part in ("logs", "temporal"):
+            (folder / part).mkdir(mode=0o700, exist_ok=True)
+        ports = _kept(folder / PORTS_FILE, lambda: asdict(_free_ports()))
+        keys = _kept(folder / "keys.json", _new_keys)
+        try:
+            return cls(folder, Ports(**ports), **keys)
+        except TypeError:
+            raise DevStackError(
+                f"{folder} was made by another version of the stack: run `make clean`, or set {FOLDER_VARIABLE}"
+            ) from None
+
+    def log(self, process: str) -> Path:
+        """The log file of a process."""
+        return self.folder / "logs" / f"{process}.log"
+
+
+def busy_ports(ports: Ports) -> dict[str, int]:
+    """Which of the ports another program listens on, by the name of what they are kept for."""
+    return {name: port for name, port in asdict(ports).items() if not _is_free(port)}
+
+
+def write_private_once(path: Path, text: str) -> None:
+    """Make a file that only this account can read (mode 600), whole, unless it is there already."""
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    try:
+        path.hardlink_to(made)
+    except FileExistsError:  # another start was quicker; its file counts
+        pass
+    finally:
+        made.unlink()
+
+
+def _kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    if not path.exists():
+        write_private_once(path, json.dumps(make(), indent=2) + "\n")
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise DevStackError(f"{path} is damaged: run `make clean`, or set {FOLDER_VARIABLE}") from None
+    return kept
+
+
+def _new_keys() -> dict[str, str]:
+    return {"payload_keys": Keyring.generate_text("p"), "credential_keys": Keyring.generate_text("c")}
+
+
+def _free_ports() -> Ports:
+    names = [entry.name for entry in fields(Ports)]
+    free = [port for port in random.SystemRandom().sample(_PORT_RANGE, 200) if _is_free(port)]
+    if len(free) < len(names):
+        raise DevStackError(f"hardly a port between {_PORT_RANGE[0]} and {_PORT_RANGE[-1]} is free on 127.0.0.1")
+    return Ports(**dict(zip(names, free, strict=False)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # or a connection just closed would count as busy
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
