@@ -21,7 +21,7 @@ def test_a_body_may_name_its_own_tenant() -> None:
     assert rebuild(b'{"tenant_id":"acme"}', "acme", NOW, SETTINGS) == {"tenant_id": "acme"}
 
 
-@pytest.mark.parametrize("named", ['"other"', '"ACME"', '""', "null", "7", '["acme"]'])
+@pytest.mark.parametrize("named", ['"other"', '"ACME"', '""', "7", '["acme"]'])
 def test_a_body_that_names_another_is_refused(named: str) -> None:
     with pytest.raises(ValidationError, match="tenant_id"):
         rebuild(f'{{"tenant_id":{named}}}'.encode(), "acme", NOW, SETTINGS)
