@@ -5,16 +5,16 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.worker import Worker
 
 from activities.note import GatherContext, RecordTicket, WriteNote
@@ -27,6 +27,8 @@ from deskhand.note.extractive import ExtractiveWriter
 from deskhand.note.history import TicketHistory
 from deskhand.observability.logging import configure_logging
 from deskhand.settings import Settings, SettingsError, load_settings
+from deskhand.stores import own_stores
+from deskhand.temporal import connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.base import TicketingToolPlugin
 from plugins.registry import load_plugins
@@ -51,17 +53,15 @@ async def run(settings: Settings) -> None:
 
     payload_keys = Keyring.parse(settings.secret("payload_keys"))
     credential_keys = Keyring.parse(settings.secret("credential_keys"))
-    config = ClientConfig.load_client_connect_config()
+    config = connect_config()
     database_url = settings.secret("database_url")
+    stores = own_stores(database_url, config)
     registry = load_plugins()
     for name, why in registry.failures.items():
         log.error("plugin.failed", plugin=name, why=why)
 
     pool = await create_pool(database_url, settings)
-    http = create_http_client(
-        dev_vendors=settings.dev_vendors,
-        own_stores=(_address(database_url), config.get("target_host", "localhost:7233")),
-    )
+    http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=stores)
     tenants = TenantStore(pool, payload_keys, credential_keys)
     try:
         client = await _connect(config, payload_keys, settings, stopping)
@@ -111,19 +111,19 @@ async def _connect(
         try:
             return await Client.connect(**config, data_converter=converter, identity=identity)
         except RuntimeError as error:  # what the SDK raises for every failure to connect
-            log.warning("worker.waiting_for_temporal", address=config.get("target_host"), why=str(error)[:200])
+            log.warning("worker.waiting_for_temporal", address=config["target_host"], why=str(error)[:200])
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), CONNECT_EVERY)
     return None
 
 
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 5432}"
-
-
 def main() -> int:
     """Run the worker; the exit status."""
+    # The SDK says this where a local activity's end and its time-out cross, which harms nothing: Temporal takes only
+    # one of the two. On a loaded machine it would fill the log.
+    warnings.filterwarnings(
+        "ignore", "Cannot find activity to cancel for token ", UserWarning, r"temporalio\.worker\._activity"
+    )
     try:
         settings = load_settings()
         configure_logging(settings)

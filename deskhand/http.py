@@ -3,7 +3,8 @@
 - Each tenant has a connection pool of its own, so nothing that a vendor ties to a connection is ever sent for another
   tenant, and one tenant's slow vendor cannot use up the calls of the rest.
 - Addresses are judged when a connection is made, not when the URL was typed: a name may change its answer.
-- No cookies, no redirects, no proxies from the environment, and no answer larger than the limit.
+- No cookies, no redirects, no proxies from the environment, and no answer larger than the limit. Compressed answers are
+  refused: a few bytes of one can become more than there is memory.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ def create_http_client(
         follow_redirects=False,
         trust_env=False,
         timeout=TIMEOUT,
-        headers={"User-Agent": "deskhand"},
+        headers={"User-Agent": "deskhand", "Accept-Encoding": "identity"},
     )
 
 
@@ -155,9 +156,19 @@ class TenantTransport(httpx.AsyncBaseTransport):
         self._pools: OrderedDict[tuple[str, bool], _Pool] = OrderedDict()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request over its tenant's pool; the request's extensions name the tenant."""
+        """Send the request over its tenant's pool; the request's extensions name the tenant.
+
+        Raises:
+            httpx.UnsupportedProtocol: they name none. Nothing was sent.
+            httpx.DecodingError: the answer is compressed, though we asked for it not to be.
+            ForbiddenAddressError: the address is not one that may be connected to.
+        """
+        tenant = request.extensions.get(TENANT_EXTENSION)
+        if not isinstance(tenant, str) or not tenant:
+            raise httpx.UnsupportedProtocol(
+                f'the request must name its tenant: extensions={{"{TENANT_EXTENSION}": tenant_id}}'
+            )
         self._guard.check_scheme(request.url)
-        tenant = typing.cast(str, request.extensions.get(TENANT_EXTENSION, ""))
         private = bool(request.extensions.get(PRIVATE_EXTENSION, False))
         pool = self._pool(tenant, private=private)
         pool.calls += 1
@@ -168,6 +179,9 @@ class TenantTransport(httpx.AsyncBaseTransport):
             pool.calls -= 1
             raise
         response.stream = _BoundedStream(typing.cast(httpx.AsyncByteStream, response.stream), pool)
+        if _is_encoded(response):
+            await response.aclose()
+            raise httpx.DecodingError("the answer is compressed, though we asked for it not to be")
         return response
 
     async def aclose(self) -> None:
@@ -196,6 +210,11 @@ class _Pool:
     def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
         self.transport = transport
         self.calls = 0
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    codings = response.headers.get("Content-Encoding", "").lower().split(",")
+    return any(coding.strip() not in ("", "identity") for coding in codings)
 
 
 def _pool_transport(tls: ssl.SSLContext, backend: httpcore.AsyncNetworkBackend) -> httpx.AsyncHTTPTransport:

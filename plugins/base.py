@@ -93,6 +93,8 @@ class TicketingToolPlugin(ABC):
     """What an operator must give to connect a tenant. Secret fields are `SecretStr`."""
     signature_header: ClassVar[str] = "X-Signature"
     """The request header that `signature_from` reads."""
+    signature_schemes: ClassVar[frozenset[str]] = frozenset()
+    """What the setting `signature_scheme` may be. Empty: the plugin has only one way."""
 
     def __init__(self, tenants: TenantConfigs, http: httpx.AsyncClient) -> None:
         self.tenants = tenants

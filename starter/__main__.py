@@ -17,6 +17,8 @@ from deskhand.db.pool import create_pool
 from deskhand.http import create_http_client
 from deskhand.observability.logging import configure_logging
 from deskhand.settings import Settings, SettingsError, load_settings
+from deskhand.stores import own_stores
+from deskhand.temporal import connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.registry import load_plugins
 from starter.app import create_app
@@ -57,12 +59,10 @@ def _payload_keys(settings: Settings) -> Keyring:
 
 
 async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> None:
-    try:
-        client = await connect_lazily(keyring)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    config = connect_config()
+    http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=own_stores(database_url, config))
+    client = await connect_lazily(config, keyring)
     pool = await create_pool(database_url, settings)
-    http = create_http_client(dev_vendors=settings.dev_vendors)
     tenants = TenantLookup(TenantStore(pool, keyring))
     registry = load_plugins()
     for name, reason in registry.failures.items():

@@ -13,7 +13,7 @@ import structlog
 from plugins.base import MAX_TENANT_ID, TENANT_ID, TicketingToolPlugin
 from plugins.exceptions import AuthenticationError, ConfigurationError, PluginError, ValidationError
 from plugins.payload import WebhookPayload, for_tenant, parse_body
-from plugins.tenants import TenantConfigs
+from plugins.tenants import TenantConfig, TenantConfigs
 from plugins.types import EventKind, TenantSettings
 from starter.problems import ProblemError, try_later, unauthorized
 from starter.runs import Order, RunsRefusedError, RunStarter, RunsUnavailableError
@@ -25,6 +25,8 @@ _IGNORED = {
     EventKind.OWN: "we caused this event ourselves",
     EventKind.OTHER: "this event asks for no work",
 }
+
+_ANOTHER_TENANT = "body names another tenant"
 
 T = TypeVar("T")
 
@@ -92,7 +94,7 @@ class Door:
             return Answer("ignored", 200, {"ignored": _IGNORED[kind]})
         metadata = _read(plugin.extract_metadata, payload)
         if metadata.tenant_id != delivery.tenant_id:
-            raise unauthorized()
+            raise unauthorized(_ANOTHER_TENANT)
         if kind is EventKind.CREATED:
             return await self._start(arrival, delivery, metadata.ticket_id, ENHANCE_TICKET, "created")
         version = _read(plugin.resolution_version, payload)
@@ -112,15 +114,11 @@ class Door:
         try:
             payload = for_tenant(body, arrival.raw, tenant_id, arrival.received_at, settings)
         except ValidationError:
-            raise unauthorized() from None
+            raise unauthorized(_ANOTHER_TENANT) from None
         signature, authentic = await _verdict(plugin, payload, arrival.headers)
-        if (
-            authentic is not True
-            or config is None
-            or config.tool != arrival.tool
-            or not config.active_at(arrival.received_at)
-        ):
-            raise unauthorized()
+        why = _why_not(plugin, config, arrival, authentic=authentic)
+        if why is not None:
+            raise unauthorized(why)
         return (
             Delivery(
                 tool=arrival.tool,
@@ -149,15 +147,33 @@ class Door:
         return Answer("repeated", 200, {"repeated": "this delivery already has its run", "run": run, "ref": ref})
 
 
+def _why_not(
+    plugin: TicketingToolPlugin, config: TenantConfig | None, arrival: Arrival, *, authentic: bool
+) -> str | None:
+    """Why the delivery is refused, for our log; `None` if it is not. Asked after the verdict, whoever the tenant is."""
+    if config is None:
+        return "unknown tenant"
+    if config.tool != arrival.tool:
+        return "other tool"
+    if not config.active_at(arrival.received_at):
+        return "inactive"
+    if authentic:
+        return None
+    scheme = config.settings.signature_scheme
+    if scheme is not None and plugin.signature_schemes and scheme not in plugin.signature_schemes:
+        return "scheme"
+    return "signature" if config.secrets_at(arrival.received_at) else "no secret"
+
+
 async def _verdict(
     plugin: TicketingToolPlugin, payload: WebhookPayload, headers: Mapping[str, str]
 ) -> tuple[str, bool]:
     """The signature as the plugin read it, and whether it holds."""
     try:
         signature = plugin.signature_from(headers, payload.settings)
-        return signature, await plugin.validate_webhook(payload, signature)
+        return signature, await plugin.validate_webhook(payload, signature) is True
     except (AuthenticationError, ConfigurationError, ValidationError):
-        raise unauthorized() from None
+        return "", False
     except (TenantsUnavailableError, PluginError) as error:  # the plugin could not look, as with a key it must fetch
         raise _unavailable(error) from error
 

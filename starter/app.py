@@ -82,7 +82,9 @@ class _Webhooks:
                     )
                 )
             except ProblemError as refusal:
-                log.info("delivery", answer="refused", status=refusal.status, tool=tool, tenant=tenant_id)
+                log.info(
+                    "delivery", answer="refused", status=refusal.status, tool=tool, tenant=tenant_id, why=refusal.why
+                )
                 return problem(refusal.status, refusal.detail)
             except ClientDisconnect:
                 log.info("delivery", answer="left", tool=tool, tenant=tenant_id)

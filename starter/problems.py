@@ -21,15 +21,17 @@ _TITLES = {
 class ProblemError(Exception):
     """A delivery is refused with this status and this one sentence, which the sender sees."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, why: str | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.why = why
+        """What our log says besides, and the sender is not told."""
 
 
-def unauthorized() -> ProblemError:
+def unauthorized(why: str) -> ProblemError:
     """The one answer to every failure of authentication: it tells no stranger which tenants there are."""
-    return ProblemError(401, "The delivery could not be authenticated.")
+    return ProblemError(401, "The delivery could not be authenticated.", why)
 
 
 def try_later(detail: str) -> ProblemError:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -109,22 +109,9 @@ class TemporalRuns:
             raise RunsUnavailableError("not serving")
 
 
-async def connect_lazily(keyring: Keyring) -> Client:
-    """A client for the server and namespace that `TEMPORAL_…` names; it connects at its first call, again if need be.
-
-    Raises:
-        ValueError: a `TEMPORAL_…` setting is unusable.
-    """
-    try:
-        config = ClientConfig.load_client_connect_config()
-    except RuntimeError as error:
-        raise ValueError(f"TEMPORAL_…: {error}") from None
-    config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(
-        **config,
-        data_converter=data_converter(keyring, allow_plaintext=False),
-        lazy=True,
-    )
+async def connect_lazily(config: ClientConnectConfig, keyring: Keyring) -> Client:
+    """A client for the server and namespace of `config`; it connects at its first call, again if need be."""
+    return await Client.connect(**config, data_converter=data_converter(keyring, allow_plaintext=False), lazy=True)
 
 
 def _summary(order: Order) -> str:

@@ -36,6 +36,17 @@ TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 64 letters
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _built(mode: TenantMode) -> TenantMode:
+    if mode is TenantMode.PAUSE:
+        raise CliError("--mode pause: pause is not built yet; use dry_run")
+    return mode
+
+
+Mode = Annotated[
+    TenantMode, typer.Option(help="live, dry_run (writes no note) or pause (not built yet).", callback=_built)
+]
+
+
 @app.command()
 def add(
     tenant: TenantId,
@@ -53,9 +64,7 @@ def add(
     signature_scheme: Annotated[
         str | None, typer.Option(help="How webhooks are authenticated, if not by the plugin's default.")
     ] = None,
-    mode: Annotated[
-        TenantMode, typer.Option(help="live, dry_run (writes no note) or pause (holds).")
-    ] = TenantMode.LIVE,
+    mode: Mode = TenantMode.LIVE,
     priority: Annotated[
         list[str] | None, typer.Option(metavar="NAME=LEVEL", help="The tool's priority NAME as high, medium or low.")
     ] = None,
@@ -69,6 +78,7 @@ def add(
     """
     settings = load_settings()
     plugin = _plugin(tool)
+    _require_scheme(tool, plugin, signature_scheme)
     plain = parse_assignments("--set", fields or ())
     plain_settings = _tenant_settings(
         own_account_id=own_account_id,
@@ -134,7 +144,7 @@ def show(tenant: TenantId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def update(tenant: TenantId, mode: Annotated[TenantMode, typer.Option(help="live, dry_run or pause.")]) -> None:
+def update(tenant: TenantId, mode: Mode) -> None:
     """Change how far a tenant's runs may go. Services see it within 10 seconds."""
     _run(load_settings(), lambda admin: admin.set_mode(tenant, mode))
     print(f"tenant {tenant} is on {mode}")
@@ -168,6 +178,16 @@ def _plugin(tool: str) -> type[TicketingToolPlugin]:
         return plugins.classes[tool]
     failed = "".join(f"; {name} did not load: {reason}" for name, reason in plugins.failures.items())
     raise CliError(f"--tool {tool}: no such plugin; there are {', '.join(plugins.classes) or 'none'}{failed}")
+
+
+def _require_scheme(tool: str, plugin: type[TicketingToolPlugin], scheme: str | None) -> None:
+    """Refuse a scheme that the plugin does not know: the starter would refuse every delivery."""
+    if scheme is None or scheme in plugin.signature_schemes:
+        return
+    if not plugin.signature_schemes:
+        raise CliError(f"--signature-scheme {scheme}: {tool} has only one way to authenticate webhooks; leave it out")
+    known = ", ".join(sorted(plugin.signature_schemes))
+    raise CliError(f"--signature-scheme {scheme}: {tool} has no such scheme; it has {known}")
 
 
 def _given_secrets(plugin: type[TicketingToolPlugin], from_stdin: bool) -> GivenSecrets:

@@ -36,6 +36,8 @@ class Fault(BaseModel):
     status: int | None = Field(default=None, ge=300, le=599)
     headers: dict[str, str] = Field(default_factory=dict)
     seconds: float = Field(default=0, ge=0, le=600)
+    dropped: bool = False
+    """Whether the connection is then closed without the answer, as after `drop`."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

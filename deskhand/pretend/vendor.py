@@ -320,7 +320,7 @@ class PretendVendor(ABC):
         if fault and fault.kind in ("slow", "late") and await self._hangs_up(request, entry, fault):
             return Response()
         response = await self._work(operation, request, body, account, fault)
-        if fault and fault.kind == "drop":
+        if fault and (fault.dropped or fault.kind == "drop"):
             entry.ended = time.monotonic()
             await close_unanswered(request)
             return response

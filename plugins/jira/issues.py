@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
 from typing import Any, cast
 
 from plugins.base import TicketMetadata
-from plugins.jira.values import mapping, name_of, rich_text, string
+from plugins.jira.values import MAX_COMMENT, MAX_DESCRIPTION, mapping, name_of, raw_texts, rich_text, string
 from plugins.parsing import is_our_note, parse_time
-from plugins.types import Comment, Priority, TicketContext
+from plugins.types import MAX_COMMENTS, Comment, Priority, TicketContext
 
 FIELDS = (
     "summary,description,status,priority,created,comment,project,resolution,labels,components,reporter"  # all we read
@@ -17,23 +19,27 @@ OWN = "deskhand"
 """Where `get_ticket` adds what only it can know to Jira's JSON: the priority by the tenant's own map."""
 
 _GATEWAY = "https://api.atlassian.com/"
+_LAST_WORDS = 20
+"""Comments among which the resolution is looked for."""
+_FOOTER = 50
+"""Pieces of text from a comment's end among which the reference of a note of ours stands."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def describe(issue: Mapping[str, Any], metadata: TicketMetadata) -> TicketContext:
     """The issue as text. Fields that Jira leaves out stay empty, or as the webhook had them."""
     fields = mapping(issue.get("fields"))
-    comments = _comments(fields)
+    comments = [_Said(comment) for comment in _comments(fields)[-_LAST_WORDS:]]
     return TicketContext(
         ticket_id=metadata.ticket_id,
         subject=string(fields.get("summary")),
-        description=rich_text(fields.get("description")) or metadata.description,
+        description=rich_text(fields.get("description"), MAX_DESCRIPTION) or metadata.description,
         status=name_of(fields.get("status")),
         priority=cast(Priority, mapping(issue.get(OWN)).get("priority", metadata.priority)),
         category=_category(fields),
         created_at=parse_time(fields.get("created")) or metadata.created_at,
         url=_browse_url(issue, metadata.ticket_id),
-        comments=tuple(_comment(comment) for comment in comments[-10:]),
+        comments=tuple(said.comment() for said in comments[-MAX_COMMENTS:]),
         resolution=_resolution(fields, comments),
     )
 
@@ -45,13 +51,27 @@ def _comments(fields: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(found, key=lambda comment: parse_time(comment.get("created")) or _LONG_AGO)
 
 
-def _comment(comment: Mapping[str, Any]) -> Comment:
-    return Comment(
-        text=rich_text(comment.get("body")),
-        author=string(mapping(comment.get("author")).get("displayName")),
-        created_at=parse_time(comment.get("created")),
-        private=comment.get("jsdPublic") is False or bool(comment.get("visibility")),
-    )
+class _Said:
+    """One of Jira's comments, whose text is made once and only if it is wanted."""
+
+    def __init__(self, comment: Mapping[str, Any]) -> None:
+        self._comment = comment
+        self.author = mapping(comment.get("author"))
+
+    @cached_property
+    def text(self) -> str:
+        return rich_text(self._comment.get("body"), MAX_COMMENT)
+
+    def is_our_note(self) -> bool:
+        return any(is_our_note(text) for text in islice(raw_texts(self._comment.get("body")), _FOOTER))
+
+    def comment(self) -> Comment:
+        return Comment(
+            text=self.text,
+            author=string(self.author.get("displayName")),
+            created_at=parse_time(self._comment.get("created")),
+            private=self._comment.get("jsdPublic") is False or bool(self._comment.get("visibility")),
+        )
 
 
 def _category(fields: Mapping[str, Any]) -> str:
@@ -62,7 +82,7 @@ def _category(fields: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, names))
 
 
-def _resolution(fields: Mapping[str, Any], comments: list[Mapping[str, Any]]) -> str:
+def _resolution(fields: Mapping[str, Any], comments: list[_Said]) -> str:
     """What solved the issue.
 
     Jira has no text for it: a resolution is only a name ("Done"), and how it was done stands in the comment that an
@@ -72,10 +92,9 @@ def _resolution(fields: Mapping[str, Any], comments: list[Mapping[str, Any]]) ->
     if not name:
         return ""
     reporter = mapping(fields.get("reporter")).get("accountId")
-    for comment in reversed(comments):
-        text = rich_text(comment.get("body"))
-        if text and mapping(comment.get("author")).get("accountId") != reporter and not is_our_note(text):
-            return text
+    for said in reversed(comments):
+        if said.author.get("accountId") != reporter and not said.is_our_note() and said.text:
+            return said.text
     return name
 
 

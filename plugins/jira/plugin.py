@@ -5,7 +5,8 @@ supported: it has no ADF, and Atlassian is ending it.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -18,10 +19,10 @@ from plugins.exceptions import (
     PluginError,
     TicketRefusedError,
 )
-from plugins.http import HttpPlugin
+from plugins.http import HttpPlugin, Sightings, json_or_none
 from plugins.jira import issues, webhooks
 from plugins.jira.connection import JiraConnection
-from plugins.jira.values import MAX_TEXT, PRIORITIES, checked_key, is_done, mapping, name_of, rich_text, string
+from plugins.jira.values import MAX_TEXT, PRIORITIES, checked_key, is_done, mapping, name_of, raw_texts, string
 from plugins.parsing import normalise_priority
 from plugins.payload import settings_of, signed_bytes
 from plugins.rendering import to_adf
@@ -40,6 +41,23 @@ SECRET_HEADER = "x-deskhand-secret"  # noqa: S105  # the header's name, not a se
 _MAX_WORDS = 300
 
 
+@dataclass(frozen=True, slots=True)
+class _Hiding:
+    """What hides a note in a project."""
+
+    internal: bool
+    """It is an internal comment of a service project."""
+    visibility: Mapping[str, str] | None
+    """It is for a role only. Anywhere but in service projects, `None`: whoever sees the project may read it."""
+
+    def hides(self, comment: Mapping[str, Any]) -> bool | None:
+        """Whether Jira says that the comment is hidden like this; `None` if it does not say."""
+        if self.internal:
+            public = comment.get("jsdPublic")
+            return not public if isinstance(public, bool) else None
+        return self.visibility is None or _same(comment.get("visibility"), self.visibility)
+
+
 class JiraPlugin(HttpPlugin):
     """Jira Cloud.
 
@@ -52,6 +70,7 @@ class JiraPlugin(HttpPlugin):
 
     connection_model = JiraConnection
     signature_header: ClassVar[str] = "X-Hub-Signature"
+    signature_schemes: ClassVar[frozenset[str]] = frozenset({"hmac", "header"})
 
     async def validate_webhook(self, payload: dict[str, Any], signature: str) -> bool:
         """Whether the webhook is signed with a secret of its tenant that counted when it was received."""
@@ -112,23 +131,28 @@ class JiraPlugin(HttpPlugin):
         issue = await self._issue(tenant_id, ticket_id, "project,status")
         if issue is None:
             return None
-        project = mapping(mapping(issue.get("fields")).get("project"))
-        service_project = project.get("projectTypeKey") == "service_desk"
-        visibility = None if service_project else await self._visibility(tenant_id)
+        hiding = await self._hiding(tenant_id, issue)
         comment: dict[str, Any] = {"body": to_adf(content, limit=MAX_TEXT), "properties": [INTERNAL]}
-        if visibility:
-            comment["visibility"] = visibility
+        if hiding.visibility:
+            comment["visibility"] = hiding.visibility
         response = await self._call(tenant_id, "POST", f"{_issue_path(ticket_id)}/comment", json_body=comment)
         if response.status_code == 404:
             return None
         if not response.is_success:
             self._refuse_comment(response, issue)
         reply = self.json_object(response)
-        note_id = string(reply.get("id")) or None
-        if service_project:
-            public = reply.get("jsdPublic")
-            return PostedNote(private=not public if isinstance(public, bool) else None, note_id=note_id)
-        return PostedNote(private=visibility is None or _same(reply.get("visibility"), visibility), note_id=note_id)
+        return PostedNote(private=hiding.hides(reply), note_id=string(reply.get("id")) or None)
+
+    async def _hiding(self, tenant_id: str, issue: Mapping[str, Any]) -> _Hiding:
+        """What hides a note on this issue. Its project's type decides, and must be known."""
+        kind = mapping(mapping(issue.get("fields")).get("project")).get("projectTypeKey")
+        if not isinstance(kind, str) or not kind:
+            raise APIError(
+                f"{self.tool_type}: the issue's project has no projectTypeKey, which says how to hide a note"
+            )
+        if kind == "service_desk":
+            return _Hiding(internal=True, visibility=None)
+        return _Hiding(internal=False, visibility=await self._visibility(tenant_id))
 
     async def _visibility(self, tenant_id: str) -> dict[str, str] | None:
         """Who may read a note outside service projects; `None` if the operator accepts whoever sees the project."""
@@ -145,7 +169,7 @@ class JiraPlugin(HttpPlugin):
     def _refuse_comment(self, response: httpx.Response, issue: Mapping[str, Any]) -> NoReturn:
         """Raise what it means that Jira did not take the comment."""
         words = _words(response)
-        errors = mapping(_json(response).get("errors"))
+        errors = mapping(mapping(json_or_none(response)).get("errors"))
         if response.status_code == 413:
             # Documented for this request alone: the issue has as many comments as it can hold.
             raise TicketRefusedError(f"{self.tool_type} takes no more comments on this issue: {words}")
@@ -159,17 +183,21 @@ class JiraPlugin(HttpPlugin):
         self._refuse(response)
 
     async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
-        """Delete the comment. One that is already gone counts as deleted."""
+        """Delete the comment. Where Jira does not find it, it may also be that the account must not see it."""
         if posted.note_id is None:
             return False
         path = f"{_issue_path(ticket_id)}/comment/{quote(posted.note_id, safe='')}"
         response = await self._call(tenant_id, "DELETE", path)
-        if response.status_code != 404 and not response.is_success:
+        if response.status_code == 404:
+            return False
+        if not response.is_success:
             self._refuse(response)
         return True
 
-    async def has_note(self, tenant_id: str, ticket_id: str, ref: str) -> bool | None:
-        """Whether a comment has this `ref` in its text, newest first, whoever wrote it. `False` without the issue."""
+    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
+        """Look through the comments, newest first. `False` without the issue, `None` if they were not all seen."""
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        hiding: _Hiding | None = None
         start = 0
         for _ in range(MAX_PAGES):
             response = await self._call(
@@ -184,13 +212,27 @@ class JiraPlugin(HttpPlugin):
             comments = page.get("comments")
             if not isinstance(comments, list):
                 raise APIError(f"{self.tool_type}: the list of comments holds no list")
-            if any(ref in rich_text(mapping(comment).get("body")) for comment in comments):
-                return True
+            for comment in map(mapping, comments):
+                if not any(ref in text for text in raw_texts(comment.get("body"))):
+                    continue
+                # Nowhere but in a service project is this false, so the project need not be asked for.
+                private: bool | None = comment.get("jsdPublic") is False
+                if not private:
+                    if hiding is None:
+                        issue = await self._issue(tenant_id, ticket_id, "project")
+                        if issue is None:
+                            return False
+                        hiding = await self._hiding(tenant_id, issue)
+                    private = hiding.hides(comment)
+                author = string(mapping(comment.get("author")).get("accountId")) or None
+                seen.add(private=private, note_id=string(comment.get("id")) or None, author=author)
+                if seen.settled:
+                    return seen.best
             start += len(comments)
             total = page.get("total")
             if not comments or (isinstance(total, int) and start >= total):
-                return False
-        return None
+                return seen.best or False
+        return seen.best
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Ask Jira who we are."""
@@ -251,16 +293,9 @@ def _same(given: object, asked: Mapping[str, str]) -> bool:
     return all(mapping(given).get(name) == value for name, value in asked.items())
 
 
-def _json(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        return mapping(response.json())
-    except (ValueError, RecursionError):
-        return {}
-
-
 def _words(response: httpx.Response) -> str:
     """Jira's own words out of `errorMessages` and `errors`, on one line and bounded."""
-    body = _json(response)
+    body = mapping(json_or_none(response))
     messages = body.get("errorMessages")
     found = [message for message in (messages if isinstance(messages, list) else ()) if isinstance(message, str)]
     found += [f"{field}: {reason}" for field, reason in mapping(body.get("errors")).items() if isinstance(reason, str)]

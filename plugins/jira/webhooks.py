@@ -11,7 +11,7 @@ from typing import Any
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import ValidationError
-from plugins.jira.values import PRIORITIES, checked_key, is_done, mapping, rich_text, string
+from plugins.jira.values import MAX_WEBHOOK_TEXT, PRIORITIES, checked_key, is_done, mapping, rich_text, string
 from plugins.parsing import normalise_priority, parse_time, time_or
 from plugins.payload import received_at, settings_of
 from plugins.types import EventKind
@@ -89,7 +89,7 @@ def _metadata(
     return TicketMetadata(
         tenant_id=tenant_id,
         ticket_id=key,
-        description=rich_text(description),
+        description=rich_text(description, MAX_WEBHOOK_TEXT),
         priority=normalise_priority(fields.get("priority"), settings_of(payload), PRIORITIES),
         created_at=time_or(fields.get(created), received_at(payload), created),
     )

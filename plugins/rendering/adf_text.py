@@ -1,10 +1,11 @@
 """The Atlassian Document Format to plain text."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from plugins.rendering.lines import TextLines
+from plugins.rendering.lines import PART, TextLines
 
 # fmt: off
 _PARAGRAPHS = frozenset((
@@ -14,40 +15,64 @@ _PARAGRAPHS = frozenset((
 # fmt: on
 _CONTAINERS_OF_PARAGRAPHS = frozenset(("doc", "layoutColumn", "bodiedExtension", "expand", "panel"))
 _ITEMS = frozenset(("listItem", "taskItem", "decisionItem"))
+_MAX_NUMBER = 10**9
+"""Of a list's first item. Python writes no number of more than 4,300 digits."""
 
 
-def adf_to_text(document: Mapping[str, Any]) -> str:
+def adf_to_text(document: Mapping[str, Any], *, limit: int | None = None) -> str:
     """The text of an ADF document: a line per block, a blank line between blocks at the top level.
 
     List items start with "- ", "[ ] " or their number, cells of a row are joined by " | ". A node of an unknown type
-    gives the text of what it holds; whatever has not the form of a node is passed over.
+    gives the text of what it holds; whatever has not the form of a node is passed over. `limit` is in characters, each
+    node counting as `plugins.rendering.lines.PART` more: what comes after it is not even looked at.
     """
     lines = TextLines()
-    # An explicit stack stands for recursion: what is still to be done, the next on top.
-    todo: list[Callable[[], None] | tuple[Mapping[str, Any], str, str]] = [(document, "", "- ")]
-    while todo:
-        step = todo.pop()
-        if callable(step):
-            step()
+    left = sys.maxsize if limit is None else limit
+    # An explicit stack stands for recursion: the open nodes' children that are still to come, and what closes a node.
+    todo: list[tuple[Iterator[_Child], tuple[Callable[[], None], ...]]] = [(iter([_Child(document, "", "- ")]), ())]
+    while todo and left > 0:
+        children, leave = todo[-1]
+        child = next(children, None)
+        if child is None:
+            todo.pop()
+            for step in leave:
+                step()
             continue
-        node, parent, marker = step
-        kind = _string(node.get("type"))
-        todo.extend(_enter(lines, node, kind, parent, marker))
-        content = node.get("content")
-        children = content if isinstance(content, list) else []
-        first = _attributes(node).get("order", 1) if kind == "orderedList" else None
-        todo.extend(
-            (children[index], kind, f"{first + index}. " if isinstance(first, int) else "- ")
-            for index in range(len(children) - 1, -1, -1)
-            if isinstance(children[index], Mapping)
-        )
+        left -= PART
+        if not isinstance(child.node, Mapping):
+            continue
+        kind = _string(child.node.get("type"))
+        text = _own_text(child.node, kind)[: max(left, 0)]
+        left -= len(text)
+        leave = _enter(lines, child.node, kind, text, child.parent, child.marker)
+        todo.append((_children(child.node, kind), leave))
     return lines.text()
 
 
+class _Child(NamedTuple):
+    node: object
+    parent: str
+    """The type of the node that holds it."""
+    marker: str
+
+
+def _children(node: Mapping[str, Any], kind: str) -> Iterator[_Child]:
+    content = node.get("content")
+    first = _first_number(node) if kind == "orderedList" else None
+    for index, child in enumerate(content if isinstance(content, list) else ()):
+        yield _Child(child, kind, "- " if first is None else f"{first + index}. ")
+
+
+def _first_number(node: Mapping[str, Any]) -> int | None:
+    """The number of an ordered list's first item, if it is one that can be written."""
+    number = _attributes(node).get("order", 1)
+    return number if isinstance(number, int) and 0 <= number <= _MAX_NUMBER else None
+
+
 def _enter(
-    lines: TextLines, node: Mapping[str, Any], kind: str, parent: str, marker: str
+    lines: TextLines, node: Mapping[str, Any], kind: str, text: str, parent: str, marker: str
 ) -> tuple[Callable[[], None], ...]:
-    """Write what a node says itself; what is returned is to be done when its content is written."""
+    """Write what a node says itself, `text`; what is returned is to be done when its content is written."""
     leave: tuple[Callable[[], None], ...] = ()
     if kind in _ITEMS:
         task = {"DONE": "[x] ", "TODO": "[ ] "}.get(_string(_attributes(node).get("state")), marker)
@@ -64,7 +89,7 @@ def _enter(
         leave = (lambda: lines.break_line(blank=blank),)
     elif kind == "hardBreak":
         lines.add("\n")
-    lines.add(_own_text(node, kind))
+    lines.add(text)
     if kind in ("expand", "nestedExpand"):
         lines.break_line()
     return leave

@@ -15,14 +15,15 @@ _PARAGRAPHS = frozenset((
 _LISTS = frozenset(("ol", "ul"))
 
 
-def html_to_text(html: str) -> str:
+def html_to_text(html: str, *, limit: int | None = None) -> str:
     """The text of `html`: a line per block, a blank line around paragraphs, entities decoded.
 
     List items start with "- " or their number, cells of a row are joined by " | ". Scripts, styles, comments and the
-    title are left out; so are the addresses of links and pictures. Takes any input, in linear time.
+    title are left out; so are the addresses of links and pictures. Takes any input, in linear time. `limit` is in
+    characters of text, each tag or comment counting as `plugins.rendering.lines.PART`: what comes after is not read.
     """
     writer = _Writer()
-    for event in scan(html):
+    for event in scan(html, limit=limit):
         writer.take(event)
     return writer.lines.text()
 

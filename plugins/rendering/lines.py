@@ -2,6 +2,9 @@
 
 from plugins.rendering.characters import tidy_lines
 
+PART = 8
+"""Characters that a tag or a node counts as, besides its text, where a limit is set: empty ones cost time too."""
+
 
 class TextLines:
     """Collects text. Breaks and markers are held back until text follows, so empty elements leave no trace."""

@@ -5,9 +5,12 @@ and a tree builder can be made to need quadratic memory.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from html import unescape
 from typing import Literal, NamedTuple
+
+from plugins.rendering.lines import PART
 
 _OPENER = re.compile(r"<(?:(!--)|([!?])|(/?)([a-zA-Z][a-zA-Z0-9:-]*+))")
 _QUOTE_OR_END = re.compile(r"=\s*+([\"'])|>")
@@ -59,15 +62,17 @@ class _Source:
         return first + 1
 
 
-def scan(html: str) -> Iterator[Event]:
+def scan(html: str, *, limit: int | None = None) -> Iterator[Event]:
     """The text and tags of `html` in order, without comments, declarations, scripts, styles and the title.
 
     What looks like a tag and never ends is text. An unclosed script or style takes the rest with it, as in a browser.
+    Stops after `limit` characters of text, where a tag or comment counts as `PART`.
     """
     source = _Source(html)
     unread = set(_UNREAD)
     position = text_start = 0
-    while opener := _OPENER.search(html, position):
+    left = sys.maxsize if limit is None else limit
+    while left > 0 and (opener := _OPENER.search(html, position)):
         comment, declaration, slash, name = opener.groups()
         name = name.lower() if name else ""
         if comment:
@@ -80,8 +85,11 @@ def scan(html: str) -> Iterator[Event]:
             if end < 0:
                 break
         if text_start < opener.start():
-            yield Event("text", _decoded(html[text_start : opener.start()]))
+            yield Event("text", _decoded(html[text_start : min(opener.start(), text_start + left)]))
+        left -= opener.start() - text_start + PART
         position = text_start = end
+        if left <= 0:
+            return
         if name in unread and not slash:
             closing_tag = _UNREAD_ENDS[name].search(html, end)
             if closing_tag:
@@ -92,8 +100,8 @@ def scan(html: str) -> Iterator[Event]:
                 return
         elif name:
             yield Event("end" if slash else "start", name)
-    if text_start < len(html):
-        yield Event("text", _decoded(html[text_start:]))
+    if text_start < len(html) and left > 0:
+        yield Event("text", _decoded(html[text_start : text_start + left]))
 
 
 def _decoded(text: str) -> str:

@@ -18,7 +18,7 @@ _EMPHASIS = re.compile(
 _LINE_START = re.compile(r"^[ \t]*+(?:h[1-6]\.|bq\.)[ \t]++", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^[ \t]*+[*#-]{1,10}+[ \t]++(?=\S)", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^[ \t]*+\|(.*)$", re.MULTILINE)
-_BARS = re.compile(r"[ \t]*\|\|?[ \t]*")
+_BARS = re.compile(r"(?:(?<![ \t])[ \t]++)?\|\|?[ \t]*+")
 _FORCED_BREAK = re.compile(r"\\\\(?=\s|$)")
 _ESCAPED = re.compile(r"\\([{}\[\]|!*])")
 

@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 import httpx
 
 from plugins.base import TicketMetadata
+from plugins.http import json_or_none
 from plugins.parsing import parse_time
 from plugins.servicedesk_plus.webhook import name_of, plain_text
 from plugins.types import PostedNote, Priority, TicketContext
@@ -16,6 +17,8 @@ EXTRA = "deskhand"
 
 NOTE_ROOTS = ("note", "request_note")
 MAX_WORDS = 300
+MAX_SUBJECT = 1_000
+"""Characters that are read of a subject."""
 
 NOT_ALLOWED = 4002
 INTERNAL_ERROR = 4004
@@ -44,11 +47,7 @@ class Answer:
     @classmethod
     def of(cls, response: httpx.Response) -> Self:
         """Read a reply of any kind; one that is not the vendor's JSON has no code and no words."""
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        status = _status(body)
+        status = _status(json_or_none(response))
         messages = [message for message in _list(status.get("messages")) if isinstance(message, dict)]
         codes = [code for code in (_code(message) for message in messages) if code is not None]
         outer = _code(status)
@@ -104,7 +103,7 @@ def _list(value: Any) -> list[Any]:
 def _code(holder: Mapping[str, Any]) -> int | None:
     try:
         return int(holder["status_code"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -140,13 +139,32 @@ def has_more_rows(body: Mapping[str, Any]) -> bool:
 def posted_note(body: Mapping[str, Any]) -> PostedNote:
     """What the reply says of the note that was added."""
     note = note_in(body)
+    return PostedNote(private=is_private(note), note_id=id_of(note))
+
+
+def is_private(note: Mapping[str, Any]) -> bool | None:
+    """What the vendor says of a note; `None` if it does not say."""
     shown = note.get("show_to_requester")
     if shown in ("true", "false"):
         shown = shown == "true"
-    return PostedNote(
-        private=not shown if isinstance(shown, bool) else None,
-        note_id=str(note["id"]) if note.get("id") is not None else None,
-    )
+    return not shown if isinstance(shown, bool) else None
+
+
+def id_of(holder: Any) -> str | None:
+    """The id of a note or a technician; `None` where there is none."""
+    value = holder.get("id") if isinstance(holder, dict) else None
+    return str(value) if isinstance(value, int | str) else None
+
+
+def holds(note: Mapping[str, Any], ref: str) -> bool:
+    """Whether a note's text has `ref` in it."""
+    text = note.get("description")
+    return isinstance(text, str) and ref in text
+
+
+def is_whole(note: Mapping[str, Any], ref: str) -> bool:
+    """Whether a list says all that a look for `ref` needs: its text, and of a note that has it, who sees it."""
+    return "description" in note and (not holds(note, ref) or "show_to_requester" in note)
 
 
 def ticket_context(request: Mapping[str, Any], metadata: TicketMetadata) -> TicketContext:
@@ -156,7 +174,7 @@ def ticket_context(request: Mapping[str, Any], metadata: TicketMetadata) -> Tick
     resolution = request.get("resolution")
     return TicketContext(
         ticket_id=metadata.ticket_id,
-        subject=plain_text(request.get("subject")),
+        subject=plain_text(request.get("subject"), html_limit=MAX_SUBJECT, limit=MAX_SUBJECT),
         description=plain_text(request.get("description")) or metadata.description,
         status=name_of(request.get("status")),
         priority=cast(Priority, known.get("priority") or metadata.priority),

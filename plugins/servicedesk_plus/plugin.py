@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 import httpx
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from plugins.exceptions import (
     RateLimitError,
     TicketRefusedError,
 )
-from plugins.http import HttpPlugin, retry_after_seconds
+from plugins.http import HttpPlugin, Sightings, retry_after_seconds
 from plugins.parsing import normalise_priority
 from plugins.payload import signed_bytes
 from plugins.rendering import to_html
@@ -44,6 +44,7 @@ class ServiceDeskPlusPlugin(HttpPlugin):
 
     connection_model: ClassVar[type[BaseModel]] = ServiceDeskPlusConnection
     signature_header: ClassVar[str] = authentication.SECRET_HEADER
+    signature_schemes: ClassVar[frozenset[str]] = frozenset(authentication.Scheme)
 
     def signature_from(self, headers: Mapping[str, str], settings: TenantSettings) -> str:
         """By the scheme in force (`signature_scheme`); see `plugins.servicedesk_plus.authentication`."""
@@ -144,11 +145,12 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         self._success(response, answer)
         return True
 
-    async def has_note(self, tenant_id: str, ticket_id: str, ref: str) -> bool | None:
-        """Look through the notes, newest first; one by one where the list leaves out their text, `MAX_SINGLE_NOTES`.
+    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
+        """Look through the notes, newest first; one by one where the list leaves out what counts, `MAX_SINGLE_NOTES`.
 
         `None` if not all could be looked at.
         """
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
         fetched = 0
@@ -161,26 +163,30 @@ class ServiceDeskPlusPlugin(HttpPlugin):
             if answer.not_found:
                 return False
             body = self._success(response, answer)
-            for note in answers.notes(body):
-                if "description" in note:
-                    text = note["description"]
-                elif fetched < MAX_SINGLE_NOTES:
+            for listed in answers.notes(body):
+                note: Mapping[str, Any] = listed
+                if not answers.is_whole(listed, ref):
+                    if fetched == MAX_SINGLE_NOTES:
+                        return seen.best
                     fetched += 1
-                    text = await self._note_text(tenant_id, connection, number, note.get("id"))
-                else:
-                    return None
-                if isinstance(text, str) and ref in text:
-                    return True
+                    note = await self._note(tenant_id, connection, number, listed.get("id"))
+                if answers.holds(note, ref):
+                    private, note_id = answers.is_private(note), answers.id_of(note)
+                    seen.add(private=private, note_id=note_id, author=answers.id_of(note.get("added_by")))
+                if seen.settled:
+                    return seen.best
             if not answers.has_more_rows(body):
-                return False
-        return None
+                return seen.best or False
+        return seen.best
 
-    async def _note_text(self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, note_id: Any) -> Any:
-        """One note's HTML; `None` if it is gone by now."""
+    async def _note(
+        self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, note_id: Any
+    ) -> Mapping[str, Any]:
+        """One note; an empty one if it is gone by now."""
         address = connection.url(number, "notes", webhook.request_number(note_id, "note_id"))
         response = await self._call(tenant_id, connection, "GET", address)
         answer = Answer.of(response)
-        return None if answer.not_found else answers.note_in(self._success(response, answer)).get("description")
+        return {} if answer.not_found else answers.note_in(self._success(response, answer))
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """List one request. The API has no way to ask who we are."""

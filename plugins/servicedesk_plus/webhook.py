@@ -23,9 +23,12 @@ PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
 """The interface reference's map."""
 
 MAX_HTML = 100_000
-"""Characters of HTML that are read of a field. Mail programs put long style sheets before a short text."""
+"""Characters of HTML that are looked through for a field's text. Mail programs put long style sheets before it."""
+MAX_TEXT = 12_000
+"""Characters of text that are read of it: more than a `TicketContext` holds."""
 MAX_WEBHOOK_HTML = 12_000
-"""The same for a webhook's body, which must not cost `extract_metadata` its 10 ms (NFR001)."""
+"""Characters of HTML of a webhook's body, which must not cost `extract_metadata` its 10 ms (NFR001)."""
+MAX_WEBHOOK_TEXT = 8_000
 
 _CREATED_EVENTS = frozenset({"ticket_created", "request_created", "created"})
 _RESOLVED_EVENTS = frozenset({"ticket_resolved", "ticket_closed", "request_resolved", "request_closed"})
@@ -35,14 +38,16 @@ _MARKUP = re.compile(r"<[a-zA-Z/!]|&(?:#|[a-zA-Z]{2,8};)")
 
 
 def request_number(value: Any, field: str = "ticket_id") -> str:
-    """A request's id as digits: whole numbers and strings of digits are taken. Cloud's have up to 19.
+    """A request's id as digits: whole numbers and strings of digits are taken, and one request has one spelling.
+
+    Cloud's have up to 19 digits.
 
     Raises:
         ValidationError: anything else, such as a variable that was not filled in.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and _ID.fullmatch(text.strip()):
-        return text.strip()
+        return str(int(text))
     raise ValidationError(f"{field}: must be the number of a request")
 
 
@@ -93,7 +98,7 @@ def extract_metadata(payload: Payload) -> TicketMetadata:
     return TicketMetadata(
         tenant_id=payload.get("tenant_id"),  # type: ignore[arg-type]  # TicketMetadata itself refuses what is no text
         ticket_id=request_number(request["id"], "request.id") if nested else request_number(payload.get("ticket_id")),
-        description=plain_text(description, limit=MAX_WEBHOOK_HTML),
+        description=plain_text(description, html_limit=MAX_WEBHOOK_HTML, limit=MAX_WEBHOOK_TEXT),
         priority=normalise_priority(name_of(request.get("priority")), settings_of(payload), PRIORITIES),
         created_at=_created_at(payload, request.get("created_time" if nested else "created_at")),
     )
@@ -124,8 +129,12 @@ def name_of(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def plain_text(value: Any, *, limit: int = MAX_HTML) -> str:
-    """Text of a field that may be HTML, of which `limit` characters are read. What has no markup stays as it is."""
+def plain_text(value: Any, *, html_limit: int = MAX_HTML, limit: int = MAX_TEXT) -> str:
+    """The first `limit` characters of a field that may be HTML, of which `html_limit` characters are looked through.
+
+    What has no markup stays as it is.
+    """
     if not isinstance(value, str):
         return ""
-    return html_to_text(value[:limit]) if _MARKUP.search(value, 0, limit) else value
+    html = value[:html_limit]
+    return html_to_text(html, limit=limit) if _MARKUP.search(html) else value[:limit]

@@ -1,14 +1,14 @@
 """The Zendesk plugin: the contract's four methods and the hooks, over Zendesk's Support API v2."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import httpx
 from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import APIError, PluginError, TicketRefusedError
-from plugins.http import HttpPlugin
+from plugins.http import HttpPlugin, Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.signatures import matches_any
@@ -129,8 +129,9 @@ class ZendeskPlugin(HttpPlugin):
             self._refuse(response)
         return True
 
-    async def has_note(self, tenant_id: str, ticket_id: str, ref: str) -> bool | None:
+    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
         """Look through the comments, newest first. `None` if Zendesk does not let us see them all."""
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
         params = {"sort": "-created_at", "page[size]": str(PAGE_SIZE)}
@@ -142,16 +143,20 @@ class ZendeskPlugin(HttpPlugin):
             comments, meta = page.get("comments"), page.get("meta")
             if not isinstance(comments, list):
                 raise APIError(f"{self.tool_type} answered {response.status_code} without comments")
-            if any(answers.holds(comment, ref) for comment in comments):
-                return True
+            for comment in comments:
+                if isinstance(comment, dict) and answers.holds(comment, ref):
+                    note_id, author = answers.id_of(comment), answers.id_of(comment, "author_id")
+                    seen.add(private=answers.is_private(comment), note_id=note_id, author=author)
+            if seen.settled:
+                return seen.best
             if not isinstance(meta, dict) or not meta.get("has_more"):
-                return False
+                return seen.best or False
             # The cursor and not `links.next`: credentials go to the tenant's own address, whatever a reply says.
             cursor = meta.get("after_cursor")
             if not isinstance(cursor, str) or cursor == params.get("page[after]"):
-                return None
+                return seen.best
             params["page[after]"] = cursor
-        return None
+        return seen.best
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Ask Zendesk who we are. It answers strangers too, with a user that has no id."""

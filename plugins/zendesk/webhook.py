@@ -28,6 +28,9 @@ PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
 )
 """The interface reference's map. Events say `"HIGH"`, REST `"high"`, placeholders `"High"`."""
 
+MAX_WEBHOOK_TEXT = 12_000
+"""Characters of a webhook's description that are read: more than is used of one, and few enough to be quick."""
+
 _EVENT = "zen:event-type:"
 _SOLVED = frozenset({"solved", "closed"})
 _CREATED_EVENTS = frozenset({"created", "ticket.created", "ticket_created"})
@@ -72,14 +75,14 @@ def sign(secret: str, timestamp: str, raw: bytes) -> str:
 
 
 def ticket_number(value: Any, field: str = "ticket_id") -> str:
-    """A ticket's id as digits: whole numbers and strings of digits are taken.
+    """A ticket's id as digits: whole numbers and strings of digits are taken, and one ticket has one spelling.
 
     Raises:
         ValidationError: anything else, such as a placeholder that was not filled in.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and _ID.fullmatch(text.strip()):
-        return text.strip()
+        return str(int(text))
     raise ValidationError(f"{field}: must be the number of a ticket")
 
 
@@ -138,7 +141,7 @@ def extract_metadata(payload: Payload) -> TicketMetadata:
     return TicketMetadata(
         tenant_id=payload.get("tenant_id"),  # type: ignore[arg-type]  # TicketMetadata itself refuses what is no text
         ticket_id=_ticket_id(payload),
-        description=description or "",
+        description=(description or "")[:MAX_WEBHOOK_TEXT],
         priority=normalise_priority(detail.get("priority"), settings_of(payload), PRIORITIES),
         created_at=_created_at(payload, detail),
     )

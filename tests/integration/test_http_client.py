@@ -1,6 +1,7 @@
 """The shared client over real sockets: what it keeps apart, and where it refuses to go."""
 
 import asyncio
+import gzip
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ class Vendor:
         self.base_url = ""
         self.connections: dict[str, set[int]] = {}
         self.cookies: list[str] = []
+        self.accepted: set[str] = set()
         self.inside = 0
         self.most_inside = 0
         self.gate = asyncio.Event()
@@ -34,6 +36,7 @@ class Vendor:
                 Route("/slow", self.slow),
                 Route("/moved", lambda _: RedirectResponse("/")),
                 Route("/huge", self.huge),
+                Route("/encoded", self.encoded),
             ]
         )
 
@@ -61,6 +64,14 @@ class Vendor:
                 yield b"x" * 1024 * 1024
 
         return StreamingResponse(body())
+
+    async def encoded(self, request: Request) -> Response:
+        """Says that it is encoded as it was asked to, and is gzip of far more than the limit."""
+        self.accepted.add(request.headers["accept-encoding"])
+        return Response(BOMB, headers={"Content-Encoding": request.query_params["as"]})
+
+
+BOMB = gzip.compress(bytes(10 * shared.MAX_RESPONSE_BYTES))
 
 
 @pytest.fixture
@@ -107,6 +118,29 @@ async def test_an_answer_past_the_limit_is_an_error(vendor: Vendor, client: http
         await get(client, f"{vendor.base_url}/huge", "a")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip"])
+async def test_a_compressed_answer_is_refused_before_it_is_inflated(
+    vendor: Vendor, client: httpx.AsyncClient, coding: str
+) -> None:
+    for _ in range(shared.CALLS_PER_TENANT + 1):  # a refused answer that kept its connection would use them up
+        with pytest.raises(httpx.DecodingError, match="compressed"):
+            await get(client, f"{vendor.base_url}/encoded?as={coding}", "a")
+    assert vendor.accepted == {"identity"}
+
+
+async def test_an_answer_that_says_it_is_not_compressed_is_taken(vendor: Vendor, client: httpx.AsyncClient) -> None:
+    assert (await get(client, f"{vendor.base_url}/encoded?as=Identity", "a")).content == BOMB
+
+
+@pytest.mark.parametrize("extensions", [{}, {TENANT_EXTENSION: ""}, {TENANT_EXTENSION: None}])
+async def test_a_request_that_names_no_tenant_is_refused(
+    vendor: Vendor, client: httpx.AsyncClient, extensions: dict[str, object]
+) -> None:
+    with pytest.raises(httpx.UnsupportedProtocol, match="must name its tenant"):
+        await client.get(vendor.base_url, headers={"x-tenant": ""}, extensions=extensions)
+    assert not vendor.connections
+
+
 async def test_one_tenants_calls_in_flight_are_bounded(vendor: Vendor, client: httpx.AsyncClient) -> None:
     calls = [get(client, f"{vendor.base_url}/slow", "a") for _ in range(shared.CALLS_PER_TENANT + 10)]
     answers = await asyncio.gather(*calls)
@@ -127,7 +161,7 @@ async def test_idle_pools_are_closed_past_the_number_kept(
 async def test_a_loopback_address_that_is_not_listed_is_refused(vendor: Vendor, scheme: str) -> None:
     async with create_http_client() as client:
         with pytest.raises(ForbiddenAddressError, match="base_url"):
-            await client.get(vendor.base_url.replace("http", scheme))
+            await get(client, vendor.base_url.replace("http", scheme), "a")
     assert not vendor.connections
 
 

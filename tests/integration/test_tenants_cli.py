@@ -34,6 +34,7 @@ class Connection(BaseModel):
 class Plugin(TicketingToolPlugin):
     __tool_type__ = "acmedesk"
     connection_model = Connection
+    signature_schemes = frozenset({"hmac", "header"})
     async def validate_webhook(self, payload, signature): return False
     async def get_ticket(self, tenant_id, ticket_id): return None
     async def update_ticket(self, tenant_id, ticket_id, content): return False
@@ -102,7 +103,8 @@ def deskhand(environment: dict[str, str]) -> Run:
     return run
 
 
-ADD = ("tenant", "add", "acme", "--tool", "acmedesk", "--set", "base_url=https://acme.example")
+OF = ("tenant", "add", "acme", "--tool")
+ADD = (*OF, "acmedesk", "--set", "base_url=https://acme.example")
 SECRETS = json.dumps({"api_key": PLANTED})
 
 
@@ -208,6 +210,12 @@ async def test_on_a_terminal_secrets_are_asked_for_and_not_echoed(
         ((*ADD, "--secrets-stdin"), PLANTED, "--secrets-stdin: standard input is not JSON"),
         ((*ADD, "--secrets-stdin", "--priority", "P1=urgent"), SECRETS, "--priority P1: Input should be"),
         ((*ADD, "--secrets-stdin", "--language", "klingon"), SECRETS, "language: klingon is not one"),
+        ((*ADD, "--signature-scheme", "hmca"), "", "hmca: acmedesk has no such scheme; it has header, hmac"),
+        ((*OF, "jira", "--signature-scheme", "hmca"), "", "jira has no such scheme; it has header, hmac"),
+        ((*OF, "servicedesk_plus", "--signature-scheme", "hmca"), "", "it has basic, header, hmac"),
+        ((*OF, "zendesk", "--signature-scheme", "hmac"), "", "hmac: zendesk has only one way to authenticate webhooks"),
+        ((*ADD, "--secrets-stdin", "--mode", "pause"), SECRETS, "pause is not built yet; use dry_run"),
+        (("tenant", "update", "acme", "--mode", "pause"), "", "pause is not built yet; use dry_run"),
         (("tenant", "add", "a_b", *ADD[3:], "--secrets-stdin"), SECRETS, "tenant id: must be 1 to 64"),
         (("tenant", "add", "acme", "--tool", "nosuch"), "", "no such plugin; there are acmedesk"),
         (("tenant", "add", "acme", "--tool", "nosuch"), "", "broken did not load: acmedesk_plugin:Missing"),
@@ -238,10 +246,10 @@ async def test_mode_and_activity_are_changed_and_audited_by_who_ran_it(
     deskhand: Run, superuser: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await deskhand(*ADD, "--secrets-stdin", given=SECRETS)
-    assert (await deskhand("tenant", "update", "acme", "--mode", "pause")).out == "tenant acme is on pause\n"
+    assert (await deskhand("tenant", "update", "acme", "--mode", "dry_run")).out == "tenant acme is on dry_run\n"
     assert (await deskhand("tenant", "deactivate", "acme")).code == 0
     (tenant,) = json.loads((await deskhand("tenant", "list", "--json")).out)
-    assert tenant["mode"] == "pause"
+    assert tenant["mode"] == "dry_run"
     assert tenant["active_until"]
     audited = await superuser.fetch("SELECT action, actor FROM audit_log ORDER BY id")
     assert [row["action"] for row in audited] == ["tenant.add", "tenant.mode", "tenant.deactivate"]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from pydantic import ValidationError as ModelError
 
 from deskhand.pretend.controlling import Control
-from deskhand.pretend.jira import PretendJira
+from deskhand.pretend.jira import PROJECT_TYPES, PretendJira
+from deskhand.pretend.model import PretendNote, now
 from deskhand.pretend.vendor import PretendVendor
 from plugins.base import TicketMetadata
 from plugins.exceptions import (
@@ -28,6 +29,7 @@ from plugins.exceptions import (
     ValidationError,
 )
 from plugins.jira import JiraConnection, JiraPlugin
+from plugins.jira.values import rich_text
 from plugins.rendering import adf_to_text
 from plugins.types import TenantSettings
 from tests.support.pretend import MemoryTenants, PretendFactory
@@ -434,8 +436,9 @@ async def test_an_issue_that_goes_before_the_note_is_written_is_not_found(jira: 
 async def test_a_login_page_is_no_answer(jira: Jira, operation: str) -> None:
     key = await jira.site.ticket()
     await jira.site.fault(operation, "garbage")
-    with pytest.raises(APIError, match="answered 200 with text/html, not JSON"):
+    with pytest.raises(APIError, match="answered 200 with text/html, not JSON") as failed:
         await (jira.plugin.has_note("acme", key, REF) if operation == "list_notes" else jira.update(key))
+    assert isinstance(failed.value, OutcomeUnknownError) is (operation == "post_note")
 
 
 async def test_nobody_listening_means_nothing_was_sent(jira: Jira) -> None:
@@ -528,13 +531,181 @@ async def test_the_newest_comments_are_looked_at_first(jira: Jira) -> None:
     assert len(await jira.site.log()) - before == 1
 
 
-async def test_a_note_that_is_gone_already_counts_as_taken_back(jira: Jira) -> None:
+async def test_a_note_that_jira_does_not_find_is_not_said_to_be_taken_back(jira: Jira) -> None:
+    """A 404 may also mean that the account must not see it."""
     key = await jira.site.ticket()
     posted = await jira.plugin.post_note("acme", key, NOTE)
     assert posted is not None
     assert await jira.plugin.retract_note("acme", key, posted) is True
-    assert await jira.plugin.retract_note("acme", key, posted) is True
     assert await jira.site.notes(key) == []
+    assert await jira.plugin.retract_note("acme", key, posted) is False
+    await jira.site.fault("post_note", "public")
+    await jira.site.fault("retract_note", "status", status=404)
+    with pytest.raises(PrivacyError, match="remove it by hand"):
+        await jira.update(key)
+
+
+# A note that came out public while its answer was lost
+
+
+def quote(jira: Jira, key: str, author: str, *, private: bool = False) -> None:
+    """Somebody writes a comment that quotes our note."""
+    text = {"type": "paragraph", "content": [{"type": "text", "text": f"As ref {REF} says"}]}
+    body = {"type": "doc", "version": 1, "content": [text]}
+    note = PretendNote(str(jira.vendor.next_number()), body, private, author, now())
+    jira.vendor.tickets[key].notes.append(note)
+
+
+@pytest.mark.parametrize("project", ["HELP", "SW"])
+async def test_a_lost_public_note_is_taken_back_when_it_is_found(jira: Jira, project: str) -> None:
+    jira.connect(TenantSettings(own_account_id=jira.account_id), visibility_role="Developers")
+    key = await jira.site.ticket(project=project)
+    await jira.site.fault("post_note", "public", dropped=True)
+    with pytest.raises(OutcomeUnknownError):
+        await jira.update(key)
+    assert [note["private"] for note in await jira.site.notes(key)] == [False]
+    with pytest.raises(PrivacyError, match="an earlier note is public; it was taken back"):
+        await jira.plugin.has_note("acme", key, REF)
+    assert await jira.site.notes(key) == []
+    assert await jira.plugin.has_note("acme", key, REF) is False
+
+
+@pytest.mark.parametrize("case", ["own account unknown", "no author given"])
+async def test_a_public_note_that_may_not_be_ours_is_left_alone(jira: Jira, case: str) -> None:
+    key = await jira.site.ticket()
+    if case == "no author given":
+        jira.connect(TenantSettings(own_account_id=jira.account_id))
+        quote(jira, key, "")
+    else:
+        quote(jira, key, jira.account_id)
+    with pytest.raises(PrivacyError, match=r"public; it was left alone.*by hand"):
+        await jira.plugin.has_note("acme", key, REF)
+    assert len(await jira.site.notes(key)) == 1
+    assert "retract_note" not in [entry["operation"] for entry in await jira.site.log()]
+
+
+async def test_a_quote_of_our_note_is_neither_ours_nor_taken_back(jira: Jira) -> None:
+    jira.connect(TenantSettings(own_account_id=jira.account_id))
+    key = await jira.site.ticket()
+    quote(jira, key, "557058:agent")
+    assert await jira.plugin.has_note("acme", key, REF) is False
+    await jira.update(key)
+    quote(jira, key, "557058:agent")
+    assert await jira.plugin.has_note("acme", key, REF) is True
+    assert len(await jira.site.notes(key)) == 3
+
+
+@pytest.mark.parametrize("project", ["HELP", "SW"])
+async def test_a_private_note_counts_whoever_the_vendor_says_wrote_it(jira: Jira, project: str) -> None:
+    """The tenant's `own_account_id` may be wrong, and that must not double its notes."""
+    jira.connect(TenantSettings(own_account_id="557058:somebody-else"), visibility_role="Developers")
+    key = await jira.site.ticket(project=project)
+    await jira.update(key)
+    assert await jira.plugin.has_note("acme", key, REF) is True
+
+
+async def test_a_private_note_counts_before_a_newer_public_quote(jira: Jira) -> None:
+    key = await jira.site.ticket()
+    await jira.update(key)
+    for _ in range(120):
+        quote(jira, key, "557058:agent")
+    assert await jira.plugin.has_note("acme", key, REF) is True
+
+
+@pytest.mark.parametrize(("project", "asked"), [("HELP", 0), ("SW", 1)])
+async def test_the_project_is_asked_for_only_where_it_decides(jira: Jira, project: str, asked: int) -> None:
+    jira.connect(visibility_role="Developers")
+    key = await jira.site.ticket(project=project)
+    assert await jira.plugin.has_note("acme", key, REF) is False
+    await jira.update(key)
+    jira.vendor.log.clear()
+    assert await jira.plugin.has_note("acme", key, REF) is True
+    operations = [entry["operation"] for entry in await jira.site.log()]
+    assert operations == ["list_notes", *["get_ticket"] * asked]
+
+
+@pytest.mark.parametrize("kind", [None, "", 5])
+async def test_without_the_projects_type_nothing_is_posted(
+    jira: Jira, kind: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jira then does not say what would hide a note, even where the operator accepts that projects see them."""
+    jira.connect(allow_project_visible=True)
+    key = await jira.site.ticket()
+    quote(jira, key, jira.account_id)
+    monkeypatch.setitem(cast(dict[str, object], PROJECT_TYPES), "HELP", kind)
+    for call in (jira.update(key), jira.plugin.has_note("acme", key, REF)):
+        with pytest.raises(APIError, match="projectTypeKey"):
+            await call
+    assert len(await jira.site.notes(key)) == 1
+
+
+@pytest.mark.parametrize("status", [502, 504])
+async def test_a_gateways_answer_to_a_note_leaves_the_outcome_unknown(jira: Jira, status: int) -> None:
+    key = await jira.site.ticket()
+    await jira.site.fault("post_note", "status", status=status)
+    with pytest.raises(OutcomeUnknownError, match=f"answered {status}"):
+        await jira.update(key)
+
+
+async def test_an_issue_is_asked_for_by_its_key_in_upper_case(jira: Jira) -> None:
+    key = await jira.site.ticket()
+    await jira.plugin.get_ticket("acme", key.lower())
+    [entry] = await jira.site.log()
+    assert entry["path"] == f"/rest/api/3/issue/{key}"
+
+
+# An issue of any size
+
+
+def paragraphs(count: int, text: str) -> dict[str, Any]:
+    content = [{"type": "paragraph", "content": [{"type": "text", "text": f"{text} {n}"}]} for n in range(count)]
+    return {"type": "doc", "version": 1, "content": content}
+
+
+def test_of_a_huge_issue_only_the_beginning_of_each_text_is_read(jira: Jira, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(value: object, limit: int) -> str:
+        text = rich_text(value, limit)
+        read.append(len(text))
+        assert len(text) <= limit
+        return text
+
+    monkeypatch.setattr("plugins.jira.issues.rich_text", counted)
+    ours = paragraphs(3_000, "long")
+    ours["content"].append({"type": "paragraph", "content": [{"type": "text", "text": f"ref {REF}"}]})
+    comments = [
+        {"author": {"accountId": author}, "body": body, "created": f"2026-11-24T10:{n // 60:02d}:{n % 60:02d}.000+0000"}
+        for n, (author, body) in enumerate(
+            [*[("user", paragraphs(1, "question"))] * 1_000, ("agent", paragraphs(3_000, "fix")), *[("us", ours)] * 12]
+        )
+    ]
+    fields = {
+        "description": paragraphs(30_000, "line"),
+        "resolution": {"name": "Done"},
+        "reporter": {"accountId": "user"},
+        "comment": {"comments": comments},
+    }
+    context = jira.plugin.describe({"fields": fields}, metadata("HELP-1"))
+    assert context.description.startswith("line 0\n\nline 1")
+    assert context.resolution.startswith("fix 0\n\nfix 1"), "the reference at the end of a long note is seen"
+    assert len(context.comments) == 10
+    assert len(read) == 12, "the description, ten comments and the resolution: each once"
+
+
+def test_the_resolution_is_looked_for_among_the_last_comments(jira: Jira) -> None:
+    said = [("agent", "long ago"), *[("user", "thanks")] * 20]
+    comments = [{"author": {"accountId": author}, "body": text} for author, text in said]
+    fields = {
+        "resolution": {"name": "Done"},
+        "reporter": {"accountId": "user"},
+        "comment": {"comments": comments[1:]},
+    }
+    assert jira.plugin.describe({"fields": fields}, metadata("HELP-1")).resolution == "Done"
+    fields["comment"] = {"comments": comments[:20]}
+    assert jira.plugin.describe({"fields": fields}, metadata("HELP-1")).resolution == "long ago"
+    fields["comment"] = {"comments": comments}
+    assert jira.plugin.describe({"fields": fields}, metadata("HELP-1")).resolution == "Done"
 
 
 @pytest.mark.parametrize("header", ["Bearer secretive\nX-Injected: 1", "Bearer secretivé"])

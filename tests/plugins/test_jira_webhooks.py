@@ -16,6 +16,7 @@ from deskhand.pretend.jira import PretendJira
 from deskhand.pretend.vendor import PretendVendor
 from plugins.exceptions import ValidationError
 from plugins.jira import JiraPlugin
+from plugins.jira.values import MAX_WEBHOOK_TEXT
 from plugins.payload import WebhookPayload
 from plugins.signatures import hmac_sha256, static_digest
 from plugins.tenants import WebhookSecret
@@ -316,3 +317,28 @@ def test_an_unusable_body_is_refused_by_field_and_never_quoted(jira: Jira, body:
         jira.plugin.extract_metadata(payload(body))
     assert str(refused.value).startswith(field)
     assert "secretive" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"ticket_id": "help-7"}, {"key": "Help-7"}, {"key": "hELP-7", "fields": {}}, {"issue": {"key": "help-7"}}],
+    ids=str,
+)
+def test_one_issue_has_one_identity(jira: Jira, body: dict[str, Any]) -> None:
+    assert jira.plugin.extract_metadata(payload(body)).ticket_id == "HELP-7"
+
+
+@pytest.mark.parametrize("form", ["wiki", "one ADF text", "many ADF nodes", "empty ADF nodes"])
+def test_only_the_beginning_of_a_huge_description_is_read(jira: Jira, form: str) -> None:
+    line = [{"type": "paragraph", "content": [{"type": "text", "text": "The *printer* is on fire"}]}]
+    description: Any = {
+        "wiki": "The *printer* is on fire\n" * 40_000,
+        "one ADF text": {"type": "doc", "content": [{"type": "text", "text": "The *printer* is on fire. " * 40_000}]},
+        "many ADF nodes": {"type": "doc", "content": line * 10_000},
+        "empty ADF nodes": {"type": "doc", "content": [*line, *[{"type": "x"}] * MAX_WEBHOOK_TEXT, *line]},
+    }[form]
+    text = jira.plugin.extract_metadata(payload({"issue": {"key": "HELP-7", "fields": {"description": description}}}))
+    printer = "printer" if form == "wiki" else "*printer*"
+    assert text.description.startswith(f"The {printer} is on fire")
+    assert len(text.description) <= MAX_WEBHOOK_TEXT
+    assert form != "empty ADF nodes" or text.description.count("printer") == 1

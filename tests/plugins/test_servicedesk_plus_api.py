@@ -20,7 +20,8 @@ from plugins.exceptions import (
     TicketRefusedError,
     ValidationError,
 )
-from plugins.servicedesk_plus import ServiceDeskPlusPlugin
+from plugins.rendering.lines import PART
+from plugins.servicedesk_plus import ServiceDeskPlusPlugin, webhook
 from plugins.servicedesk_plus.plugin import MAX_NOTE_BYTES, MAX_SINGLE_NOTES
 from plugins.types import TenantSettings
 from tests.support.pretend import MemoryTenants, PretendFactory
@@ -290,7 +291,6 @@ async def test_what_a_refusal_means_whatever_its_http_status(
         ({"kind": "status", "status": 503}, APIError),
         ({"kind": "status", "status": 409}, PermanentAPIError),
         ({"kind": "status", "status": 302, "headers": {"Location": "/login"}}, ConfigurationError),
-        ({"kind": "garbage"}, APIError),
         ({"kind": "drop"}, OutcomeUnknownError),
     ],
     ids=str,
@@ -475,6 +475,173 @@ async def test_more_notes_than_are_fetched_prove_nothing(
     assert await plugin.has_note("acme", number, REF) is False
     remarks(sdp, number, 1)
     assert await plugin.has_note("acme", number, REF) is None
+
+
+# A note that came out public while its answer was lost
+
+
+def quote(sdp: PretendServiceDeskPlus, number: str, author: str, *, private: bool = False) -> None:
+    """Somebody writes what quotes our note."""
+    body = f"<p>As ref {REF} says</p>"
+    sdp.tickets[number].notes.append(PretendNote(str(sdp.next_number()), body, private, author, now()))
+
+
+def own_account(sdp: PretendServiceDeskPlus) -> str:
+    return sdp.add_account({"api_key": KEY})
+
+
+async def test_a_lost_public_note_is_taken_back_when_it_is_found(
+    plugin: ServiceDeskPlusPlugin,
+    tenants: MemoryTenants,
+    sdp: PretendServiceDeskPlus,
+    http: httpx.AsyncClient,
+    number: str,
+) -> None:
+    connect(tenants, sdp.origin, TenantSettings(own_account_id=own_account(sdp)))
+    await fault(http, sdp, "post_note", "public", dropped=True)
+    with pytest.raises(OutcomeUnknownError):
+        await plugin.update_ticket("acme", number, NOTE)
+    assert [note.private for note in sdp.tickets[number].notes] == [False]
+    with pytest.raises(PrivacyError, match="an earlier note is public; it was taken back"):
+        await plugin.has_note("acme", number, REF)
+    assert sdp.tickets[number].notes == []
+    assert await plugin.has_note("acme", number, REF) is False
+
+
+@pytest.mark.parametrize("own_known", [False, True])
+async def test_a_public_note_that_may_not_be_ours_is_left_alone(
+    plugin: ServiceDeskPlusPlugin,
+    tenants: MemoryTenants,
+    sdp: PretendServiceDeskPlus,
+    number: str,
+    own_known: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if own_known:
+        connect(tenants, sdp.origin, TenantSettings(own_account_id=own_account(sdp)))
+        given = sdp._note_json
+        without = lambda note: {k: v for k, v in given(note).items() if k != "added_by"}  # noqa: E731
+        monkeypatch.setattr(sdp, "_note_json", without)
+    quote(sdp, number, own_account(sdp))
+    with pytest.raises(PrivacyError, match=r"public; it was left alone.*by hand"):
+        await plugin.has_note("acme", number, REF)
+    assert [note.private for note in sdp.tickets[number].notes] == [False]
+    assert {entry.operation for entry in sdp.log} == {"list_notes"}
+
+
+async def test_a_quote_of_our_note_is_neither_ours_nor_taken_back(
+    plugin: ServiceDeskPlusPlugin, tenants: MemoryTenants, sdp: PretendServiceDeskPlus, number: str
+) -> None:
+    connect(tenants, sdp.origin, TenantSettings(own_account_id=own_account(sdp)))
+    quote(sdp, number, "902")
+    assert await plugin.has_note("acme", number, REF) is False
+    await plugin.update_ticket("acme", number, NOTE)
+    quote(sdp, number, "902")
+    assert await plugin.has_note("acme", number, REF) is True
+    assert [note.private for note in sdp.tickets[number].notes] == [False, True, False]
+
+
+async def test_a_private_note_counts_whoever_the_vendor_says_wrote_it(
+    plugin: ServiceDeskPlusPlugin, tenants: MemoryTenants, sdp: PretendServiceDeskPlus, number: str
+) -> None:
+    """The tenant's `own_account_id` may be wrong, and that must not double its notes."""
+    connect(tenants, sdp.origin, TenantSettings(own_account_id="1"))
+    await plugin.update_ticket("acme", number, NOTE)
+    assert await plugin.has_note("acme", number, REF) is True
+
+
+async def test_a_private_note_counts_before_a_newer_public_quote(
+    plugin: ServiceDeskPlusPlugin, sdp: PretendServiceDeskPlus, number: str
+) -> None:
+    await plugin.update_ticket("acme", number, NOTE)
+    for _ in range(120):
+        quote(sdp, number, "902")
+    assert await plugin.has_note("acme", number, REF) is True
+
+
+@pytest.mark.parametrize(
+    "what", [{"kind": "status", "status": 502}, {"kind": "status", "status": 504}, {"kind": "garbage"}]
+)
+async def test_a_gateways_answer_to_a_note_leaves_the_outcome_unknown(
+    plugin: ServiceDeskPlusPlugin,
+    sdp: PretendServiceDeskPlus,
+    http: httpx.AsyncClient,
+    number: str,
+    what: dict[str, Any],
+) -> None:
+    await fault(http, sdp, "any", **what)
+    with pytest.raises(OutcomeUnknownError):
+        await plugin.update_ticket("acme", number, NOTE)
+    for call in (plugin.get_ticket("acme", number), plugin.has_note("acme", number, REF)):
+        with pytest.raises(APIError) as caught:
+            await call
+        assert type(caught.value) is APIError
+
+
+@pytest.mark.parametrize("status", [200, 422, 500])
+async def test_json_that_is_nested_too_deeply_is_no_answer(tenants: MemoryTenants, status: int) -> None:
+    connect(tenants, "http://127.0.0.1:9")
+    reply = httpx.MockTransport(lambda _: httpx.Response(status, content=b"[" * 100_000))
+    async with httpx.AsyncClient(transport=reply) as client:
+        plugin = ServiceDeskPlusPlugin(tenants, client)
+        for call in (plugin.get_ticket("acme", "7"), plugin.update_ticket("acme", "7", NOTE)):
+            with pytest.raises(APIError, match=f"answered {status}"):
+                await call
+
+
+async def test_a_code_that_is_no_number_is_none(tenants: MemoryTenants) -> None:
+    connect(tenants, "http://127.0.0.1:9")
+    content = b'{"response_status": {"status_code": Infinity}}'
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=content))
+    ) as client:
+        with pytest.raises(APIError, match="without a request"):
+            await ServiceDeskPlusPlugin(tenants, client).get_ticket("acme", "7")
+
+
+async def test_one_ticket_has_one_identity(
+    plugin: ServiceDeskPlusPlugin, sdp: PretendServiceDeskPlus, number: str
+) -> None:
+    metadata = plugin.extract_metadata({"tenant_id": "acme", "ticket_id": f" 00{number} "})
+    assert metadata.ticket_id == number
+    assert await plugin.update_ticket("acme", f"00{number}", NOTE) is True
+
+
+async def test_a_note_is_looked_at_where_the_list_leaves_out_who_sees_it(
+    plugin: ServiceDeskPlusPlugin,
+    tenants: MemoryTenants,
+    sdp: PretendServiceDeskPlus,
+    number: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect(tenants, sdp.origin, TenantSettings(own_account_id=own_account(sdp)))
+    rows_of = sdp._rows
+
+    def without(call: Any, name: str, rows: list[dict[str, Any]]) -> Any:
+        kept = [{key: value for key, value in row.items() if key != "show_to_requester"} for row in rows]
+        return rows_of(call, name, kept)
+
+    monkeypatch.setattr(sdp, "_rows", without)
+    await plugin.update_ticket("acme", number, NOTE)
+    remarks(sdp, number, 2)
+    sdp.log.clear()
+    assert await plugin.has_note("acme", number, REF) is True
+    assert len(sdp.log) == 2, "only the note that has the reference is fetched by itself"
+    sdp.tickets[number].notes[0].private = False
+    with pytest.raises(PrivacyError, match="it was taken back"):
+        await plugin.has_note("acme", number, REF)
+    assert len(sdp.tickets[number].notes) == 2
+
+
+def test_of_a_huge_request_only_the_beginning_of_each_text_is_read(plugin: ServiceDeskPlusPlugin) -> None:
+    html = "".join(f"<p>line {number}</p>" for number in range(50_000))
+    metadata = plugin.extract_metadata({"tenant_id": "acme", "ticket_id": 7})
+    for text in (html, "line 0 " * 150_000):
+        seen = plugin.describe({"subject": text, "description": text, "resolution": {"content": text}}, metadata)
+        for read in (seen.subject, seen.description, seen.resolution):
+            assert read.startswith("line 0")
+    assert len(webhook.plain_text("<b>x" * 25_000)) < webhook.MAX_TEXT / PART
+    assert len(webhook.plain_text("x" * 1_000_000)) == webhook.MAX_TEXT
 
 
 # Checking a connection

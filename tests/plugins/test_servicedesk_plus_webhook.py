@@ -16,6 +16,7 @@ from deskhand.pretend.servicedesk_plus import PretendServiceDeskPlus
 from plugins.exceptions import ConfigurationError, ValidationError
 from plugins.payload import WebhookPayload
 from plugins.servicedesk_plus import ServiceDeskPlusPlugin
+from plugins.servicedesk_plus.webhook import MAX_WEBHOOK_TEXT
 from plugins.tenants import WebhookSecret
 from plugins.types import EventKind, TenantSettings
 from tests.support.pretend import MemoryTenants, PretendFactory, take
@@ -208,6 +209,18 @@ def test_metadata_of_the_template(plugin: ServiceDeskPlusPlugin, created_at: obj
     assert metadata.description == "if a < b\nthen fire"
     assert metadata.priority == "high"
     assert metadata.created_at == datetime(2026, 11, 24, 11, 59, 58, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("body", [{"ticket_id": "0042"}, {"request": {"id": " 042 "}}, {"ticket_id": 42}], ids=str)
+def test_one_request_has_one_identity(plugin: ServiceDeskPlusPlugin, body: dict[str, Any]) -> None:
+    assert plugin.extract_metadata(payload(body)).ticket_id == "42"
+
+
+@pytest.mark.parametrize("piece", ["On fire. ", "<p>On fire. "])
+def test_only_the_beginning_of_a_huge_description_is_read(plugin: ServiceDeskPlusPlugin, piece: str) -> None:
+    description = plugin.extract_metadata(payload({"ticket_id": 7, "description": piece * 100_000})).description
+    assert description.startswith("On fire.")
+    assert MAX_WEBHOOK_TEXT / 4 < len(description) <= MAX_WEBHOOK_TEXT
 
 
 @pytest.mark.parametrize("body", [{"ticket_id": 7}, {"request": {"id": 7}}], ids=str)

@@ -20,8 +20,9 @@ from plugins.exceptions import (
     TicketRefusedError,
     ValidationError,
 )
+from plugins.rendering import html_to_text
 from plugins.types import TenantSettings
-from plugins.zendesk import ZendeskPlugin
+from plugins.zendesk import ZendeskPlugin, answers
 from plugins.zendesk.note import MAX_HTML_BYTES
 from tests.support.pretend import MemoryTenants, PretendFactory
 
@@ -235,7 +236,6 @@ REFUSALS: list[tuple[dict[str, Any], type[PluginError]]] = [
     ({"kind": "status", "status": 500}, APIError),
     ({"kind": "status", "status": 503}, APIError),
     ({"kind": "status", "status": 302, "headers": {"Location": "/login"}}, ConfigurationError),
-    ({"kind": "garbage"}, APIError),
     ({"kind": "drop"}, OutcomeUnknownError),
 ]
 
@@ -372,6 +372,158 @@ async def test_a_list_that_leads_nowhere_proves_nothing(tenants: MemoryTenants) 
     reply = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
     async with httpx.AsyncClient(transport=reply) as client:
         assert await ZendeskPlugin(tenants, client).has_note("acme", "7", REF) is None
+
+
+# A note that came out public while its answer was lost
+
+
+def quote(zendesk: PretendZendesk, number: str, author: str, *, private: bool = False) -> None:
+    """Somebody writes what quotes our note."""
+    body = f"<p>As ref {REF} says</p>"
+    zendesk.tickets[number].notes.append(PretendNote(str(zendesk.next_number()), body, private, author, now()))
+
+
+def own_account(zendesk: PretendZendesk) -> str:
+    return zendesk.add_account({"email": "deskhand@acme.example", "api_token": TOKEN})
+
+
+async def test_a_lost_public_note_is_taken_back_when_it_is_found(
+    plugin: ZendeskPlugin, tenants: MemoryTenants, zendesk: PretendZendesk, http: httpx.AsyncClient, number: str
+) -> None:
+    connect(tenants, zendesk.origin, TenantSettings(own_account_id=own_account(zendesk)))
+    await fault(http, zendesk, "post_note", "public", dropped=True)
+    with pytest.raises(OutcomeUnknownError):
+        await plugin.update_ticket("acme", number, NOTE)
+    assert [note.private for note in zendesk.tickets[number].notes] == [False]
+    with pytest.raises(PrivacyError, match="an earlier note is public; it was taken back"):
+        await plugin.has_note("acme", number, REF)
+    assert [note.private for note in zendesk.tickets[number].notes] == [True]
+    assert await plugin.has_note("acme", number, REF) is True, "it was made private, which is what was wanted"
+
+
+@pytest.mark.parametrize("own_known", [False, True])
+async def test_a_public_note_that_may_not_be_ours_is_left_alone(
+    plugin: ZendeskPlugin,
+    tenants: MemoryTenants,
+    zendesk: PretendZendesk,
+    number: str,
+    own_known: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if own_known:
+        connect(tenants, zendesk.origin, TenantSettings(own_account_id=own_account(zendesk)))
+        given = zendesk._comment
+        without = lambda note: {k: v for k, v in given(note).items() if k != "author_id"}  # noqa: E731
+        monkeypatch.setattr(zendesk, "_comment", without)
+    quote(zendesk, number, own_account(zendesk))
+    with pytest.raises(PrivacyError, match=r"public; it was left alone.*by hand"):
+        await plugin.has_note("acme", number, REF)
+    assert [note.private for note in zendesk.tickets[number].notes] == [False]
+    assert {entry.operation for entry in zendesk.log} == {"list_notes"}
+
+
+async def test_a_quote_of_our_note_is_neither_ours_nor_taken_back(
+    plugin: ZendeskPlugin, tenants: MemoryTenants, zendesk: PretendZendesk, number: str
+) -> None:
+    connect(tenants, zendesk.origin, TenantSettings(own_account_id=own_account(zendesk)))
+    quote(zendesk, number, "902")
+    assert await plugin.has_note("acme", number, REF) is False
+    await plugin.update_ticket("acme", number, NOTE)
+    quote(zendesk, number, "902")
+    assert await plugin.has_note("acme", number, REF) is True
+    assert [note.private for note in zendesk.tickets[number].notes] == [False, True, False]
+
+
+async def test_a_private_note_counts_whoever_the_vendor_says_wrote_it(
+    plugin: ZendeskPlugin, tenants: MemoryTenants, zendesk: PretendZendesk, number: str
+) -> None:
+    """The tenant's `own_account_id` may be wrong, and that must not double its notes."""
+    connect(tenants, zendesk.origin, TenantSettings(own_account_id="1"))
+    await plugin.update_ticket("acme", number, NOTE)
+    assert await plugin.has_note("acme", number, REF) is True
+
+
+async def test_a_private_note_counts_before_a_newer_public_quote(
+    plugin: ZendeskPlugin, zendesk: PretendZendesk, number: str
+) -> None:
+    await plugin.update_ticket("acme", number, NOTE)
+    for _ in range(120):
+        quote(zendesk, number, "902")
+    assert await plugin.has_note("acme", number, REF) is True
+
+
+@pytest.mark.parametrize(
+    "what", [{"kind": "status", "status": 502}, {"kind": "status", "status": 504}, {"kind": "garbage"}]
+)
+async def test_a_gateways_answer_to_a_note_leaves_the_outcome_unknown(
+    plugin: ZendeskPlugin, zendesk: PretendZendesk, http: httpx.AsyncClient, number: str, what: dict[str, Any]
+) -> None:
+    await fault(http, zendesk, "any", **what)
+    with pytest.raises(OutcomeUnknownError):
+        await plugin.update_ticket("acme", number, NOTE)
+    for call in (plugin.get_ticket("acme", number), plugin.has_note("acme", number, REF)):
+        with pytest.raises(APIError) as caught:
+            await call
+        assert type(caught.value) is APIError
+
+
+@pytest.mark.parametrize("status", [200, 422, 500])
+async def test_json_that_is_nested_too_deeply_is_no_answer(tenants: MemoryTenants, status: int) -> None:
+    connect(tenants, "http://127.0.0.1:9")
+    reply = httpx.MockTransport(lambda _: httpx.Response(status, content=b"[" * 100_000))
+    async with httpx.AsyncClient(transport=reply) as client:
+        plugin = ZendeskPlugin(tenants, client)
+        for call in (plugin.get_ticket("acme", "7"), plugin.update_ticket("acme", "7", NOTE)):
+            with pytest.raises(APIError, match=f"answered {status}"):
+                await call
+
+
+async def test_one_ticket_has_one_identity(plugin: ZendeskPlugin, zendesk: PretendZendesk, number: str) -> None:
+    metadata = plugin.extract_metadata({"tenant_id": "acme", "ticket_id": f" 00{number} "})
+    assert metadata.ticket_id == number
+    assert await plugin.update_ticket("acme", f"00{number}", NOTE) is True
+
+
+@pytest.mark.parametrize("body", [5, None, ["dh-0123456789ab"], True])
+async def test_a_comment_whose_text_is_no_text_is_passed_over(tenants: MemoryTenants, body: object) -> None:
+    connect(tenants, "http://127.0.0.1:9")
+    page = {"comments": [{"id": 1, "body": body, "plain_body": body, "html_body": body}, 5], "meta": None}
+    reply = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
+    async with httpx.AsyncClient(transport=reply) as client:
+        assert await ZendeskPlugin(tenants, client).has_note("acme", "7", REF) is False
+
+
+def test_of_a_huge_ticket_only_the_beginning_of_each_text_is_read(
+    plugin: ZendeskPlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(html: str, *, limit: int | None = None) -> str:
+        read.append(html_to_text(html, limit=limit))
+        return read[-1]
+
+    monkeypatch.setattr("plugins.zendesk.answers.html_to_text", counted)
+    fix = "".join(f"<p>fix {number}</p>" for number in range(5_000))
+    ours = "<p>long</p>" * 5_000 + f"<p>ref {REF}</p>"
+    comments = [{"html_body": ours, "author_id": 3}] * 2 + [{"html_body": fix, "author_id": 2}] * 8
+    ticket = {
+        "status": "solved",
+        "requester_id": 1,
+        "description": "line\n" * 200_000,
+        answers.EXTRA: {"comments": comments * 20},
+    }
+    seen = plugin.describe(ticket, plugin.extract_metadata({"tenant_id": "acme", "ticket_id": 7}))
+    assert seen.description.startswith("line\nline")
+    assert seen.resolution.startswith("fix 0\n\nfix 1"), "the reference at the end of a long note is seen"
+    assert len(seen.comments) == len(read) == 10, "each is read once"
+    assert max(map(len, read)) <= answers.MAX_COMMENT
+
+
+def test_a_long_first_comment_is_still_known_as_the_description(plugin: ZendeskPlugin) -> None:
+    text = "On fire. " * 5_000
+    ticket = {"description": text, answers.EXTRA: {"comments": [{"plain_body": text}, {"plain_body": "Hello"}]}}
+    seen = plugin.describe(ticket, plugin.extract_metadata({"tenant_id": "acme", "ticket_id": 7}))
+    assert [comment.text for comment in seen.comments] == ["Hello"]
 
 
 # Checking a connection

@@ -17,7 +17,7 @@ from plugins.payload import WebhookPayload
 from plugins.tenants import WebhookSecret
 from plugins.types import EventKind, TenantSettings
 from plugins.zendesk import ZendeskPlugin
-from plugins.zendesk.webhook import sign
+from plugins.zendesk.webhook import MAX_WEBHOOK_TEXT, sign
 from tests.support.pretend import MemoryTenants, PretendFactory, take
 
 SECRET = "a marked test secret"
@@ -208,7 +208,7 @@ def test_metadata_of_an_event(plugin: ZendeskPlugin) -> None:
     assert metadata.created_at == datetime(2026, 11, 24, 11, 59, 58, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("ticket_id", ["35436", 35436, " 35436 "])
+@pytest.mark.parametrize("ticket_id", ["35436", 35436, " 35436 ", "0035436"])
 def test_metadata_of_a_trigger(plugin: ZendeskPlugin, ticket_id: object) -> None:
     body = {
         "ticket_id": ticket_id,
@@ -233,6 +233,16 @@ def test_an_event_without_the_id_in_its_detail_names_it_in_its_subject(plugin: Z
     body = {**EVENT, "detail": {"priority": None}}
     metadata = plugin.extract_metadata(payload(body))
     assert (metadata.ticket_id, metadata.priority) == ("35436", "medium")
+
+
+def test_one_ticket_has_one_identity(plugin: ZendeskPlugin) -> None:
+    body = {**EVENT, "detail": {"id": "0035436"}}
+    assert plugin.extract_metadata(payload(body)).ticket_id == "35436"
+
+
+def test_only_the_beginning_of_a_huge_description_is_read(plugin: ZendeskPlugin) -> None:
+    metadata = plugin.extract_metadata(payload({"ticket_id": 7, "description": "On fire. " * 100_000}))
+    assert metadata.description == ("On fire. " * 100_000)[:MAX_WEBHOOK_TEXT]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecution
 
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import ValidationError
-from plugins.payload import received_at, signed_bytes
+from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.signatures import hmac_sha256, matches_any
 from plugins.tenants import TenantConfig
 from plugins.types import EventKind
@@ -31,9 +31,12 @@ class SignedTool(TicketingToolPlugin):
     """A tool whose webhooks say `ticket_id`, `event`, `description` and `version`, signed with `X-Signature`."""
 
     __tool_type__ = TOOL
+    signature_schemes = frozenset({"hmac"})
 
     async def validate_webhook(self, payload: dict[str, Any], signature: str) -> bool:
-        """HMAC-SHA256 over the raw body."""
+        """HMAC-SHA256 over the raw body, and no other scheme."""
+        if settings_of(payload).signature_scheme not in (None, "hmac"):
+            return False
         accepted = await self.webhook_secrets(payload)
         raw = signed_bytes(payload)
         return matches_any(accepted, lambda secret: "sha256=" + hmac_sha256(secret, raw).hex(), signature)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from plugins.rendering import adf_to_text, html_to_text, to_adf, wiki_to_text
+from plugins.rendering.lines import PART
 
 
 def test_a_mail_in_html_reads_like_a_mail() -> None:
@@ -88,6 +89,42 @@ def test_a_megabyte_of_hostile_html_is_read_to_its_end(piece: str) -> None:
     html_to_text(f'<a b="{hostile}"')
 
 
+def test_html_is_read_up_to_a_limit() -> None:
+    assert html_to_text("<p>one</p><p>two</p>", limit=3 * PART + 4) == "one\n\nt"
+    assert html_to_text("one two", limit=5) == "one t"
+    assert html_to_text("one<br>two", limit=3) == "one"
+    assert html_to_text("<!---->" * 100 + "one", limit=100) == "", "what gives no text counts too"
+    assert html_to_text("<script>" + "x" * 1_000 + "</script>one", limit=100) == "one", "what is skipped does not"
+
+
+def test_html_within_its_limit_is_whole() -> None:
+    html = "<ul><li>a</li><li>b &amp; c</li></ul><p>end"
+    assert html_to_text(html, limit=len(html) * PART) == html_to_text(html)
+
+
+def test_adf_is_read_up_to_a_limit() -> None:
+    class Trap(list[Any]):
+        """Content that must not be looked at beyond its first node."""
+
+        def __iter__(self) -> Any:
+            yield self[0]
+            raise AssertionError("walked past the limit")
+
+    text = {"type": "text", "text": "one two"}
+    assert adf_to_text({"type": "doc", "content": Trap([text])}, limit=2 * PART + 3) == "one"
+    assert adf_to_text({"type": "doc", "content": [{"type": "x"}] * 10 + [text]}, limit=10 * PART) == ""
+    assert adf_to_text({"type": "doc", "content": [5] * 10 + [text]}, limit=10 * PART) == ""
+    document = to_adf("# Title\n\n1. a\n2. b\n\nend")
+    assert adf_to_text(document, limit=1_000) == adf_to_text(document)
+
+
+@pytest.mark.parametrize("order", [10**4300 - 1, -(10**12), True, "x"], ids=["huge", "negative", "bool", "text"])
+def test_a_list_of_any_number_is_read(order: object) -> None:
+    item = {"type": "listItem", "content": [{"type": "text", "text": "a"}]}
+    document = {"type": "orderedList", "attrs": {"order": order}, "content": [item] * 2}
+    assert adf_to_text(document).count("a") == 2
+
+
 def test_adf_reads_like_the_page() -> None:
     markdown = (
         "# Title\n\nThe **printer**  \nis `down`.\n\n- a\n  - b\n\n  more\n- c\n\n2. x\n3. y\n\n> quote\n\n"
@@ -160,7 +197,9 @@ def test_what_only_resembles_wiki_markup_stays(plain: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["[", "[a|", "!a.b|", "*a ", "_a ", "{{a", "{code:", "{code}", "{quote}", "|a", "\\", "# "]
+    "piece", ["[", "[a|", "!a.b|", "*a ", "_a ", "{{a", "{code:", "{code}", "{quote}", "|a", "\\", "# ", "  "]
 )
 def test_a_megabyte_of_hostile_wiki_markup_is_read_to_its_end(piece: str) -> None:
-    wiki_to_text(piece * (1_000_000 // len(piece)))
+    hostile = piece * (1_000_000 // len(piece))
+    wiki_to_text(hostile)
+    wiki_to_text(f"|a{hostile}b")

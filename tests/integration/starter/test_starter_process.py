@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -15,9 +16,11 @@ from temporalio.client import Client
 
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack.postgres import DatabaseUrls
+from deskhand.settings import Settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
 from plugins.tenants import WebhookSecret
+from starter import __main__ as starter
 from tests.support.signed_tool import sign
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +38,12 @@ async def _start(**environment: str) -> asyncio.subprocess.Process:
     )
 
 
+USABLE = {
+    "DESKHAND_PAYLOAD_KEYS": Keyring.generate_text(),
+    "DESKHAND_DATABASE_URL": "postgresql://deskhand_app:hunter2@127.0.0.1:1/deskhand",
+}
+
+
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
@@ -42,6 +51,8 @@ async def _start(**environment: str) -> asyncio.subprocess.Process:
         ({"DESKHAND_PAYLOAD_KEYS": "hunter2"}, "DESKHAND_PAYLOAD_KEYS: keyring: entry 1"),
         ({"DESKHAND_PAYLOAD_KEYS": Keyring.generate_text()}, "DESKHAND_DATABASE_URL is not set"),
         ({"DESKHAND_STARTER_PORT": "hunter2"}, "DESKHAND_STARTER_PORT"),
+        ({**USABLE, "DESKHAND_DATABASE_URL": "postgresql://a:hunter2/@127.0.0.1:1/b"}, "DESKHAND_DATABASE_URL: "),
+        ({**USABLE, "TEMPORAL_ADDRESS": "127.0.0.1:hunter2"}, "TEMPORAL_ADDRESS: must read host:port"),
     ],
 )
 async def test_a_missing_or_unusable_setting_is_one_line_and_exit_code_1(
@@ -55,6 +66,20 @@ async def test_a_missing_or_unusable_setting_is_one_line_and_exit_code_1(
     assert line.startswith("starter: ")
     assert says in line
     assert "hunter2" not in line
+
+
+async def test_its_plugins_may_not_reach_our_own_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def create(**options: object) -> NoReturn:
+        given.update(options)
+        raise InterruptedError
+
+    monkeypatch.setattr(starter, "create_http_client", create)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "10.0.0.6:7233")
+    with pytest.raises(InterruptedError):
+        await starter._serve(Settings(), Keyring.parse(Keyring.generate_text()), "postgresql://a:b@10.0.0.5/c")
+    assert given["own_stores"] == {"10.0.0.5:5432", "10.0.0.6:7233"}
 
 
 async def _url(process: asyncio.subprocess.Process) -> tuple[str, str]:
