@@ -58,10 +58,11 @@ def as_failures(*, writes: bool = False) -> Iterator[None]:
 
 
 def failure(error: PluginError, *, attempt: int, writes: bool) -> ApplicationError:
-    """The Temporal failure for a plugin's error: its type is the class's name, its message the plugin's own words."""
+    """The Temporal failure for a plugin's error: its type names the contract's class, its words are the plugin's."""
     if isinstance(error, APIError):
         error.retry_count = attempt - 1
-    kind = type(error).__name__
+    # A plugin may have classes of its own: what counts is the contract's class that they come from.
+    kind = next(c.__name__ for c in type(error).__mro__ if c.__module__ == PluginError.__module__)
     delay: timedelta | None = None
     final = kind in NEVER_RETRIED
     if isinstance(error, RateLimitError) and error.retry_after is not None:

@@ -1,5 +1,6 @@
 """The activities that centre on a plugin method."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -109,14 +110,18 @@ class GetTicket:
     @activity.defn(name=contracts.GET_TICKET.name)
     async def run(self, given: GetTicketInput) -> TicketAnswer:
         """The ticket as bounded text; `None` where the tool has none."""
-        metadata = given.metadata
+        metadata = TicketMetadata(**given.metadata.model_dump())
         with as_failures():
             plugin = plugin_for(self.plugins, given.tool)
-            async with attempt_budget():
-                ticket = await plugin.get_ticket(metadata.tenant_id, metadata.ticket_id)
-            if ticket is None:
-                return TicketAnswer(ticket=None)
-            return TicketAnswer(ticket=plugin.describe(ticket, TicketMetadata(**metadata.model_dump())))
+            try:
+                async with attempt_budget():
+                    ticket = await plugin.get_ticket(metadata.tenant_id, metadata.ticket_id)
+                    if ticket is None:
+                        return TicketAnswer(ticket=None)
+                    # On a thread: a large ticket must not hold up the budgets of others on the event loop.
+                    return TicketAnswer(ticket=await asyncio.to_thread(plugin.describe, ticket, metadata))
+            except TicketRefusedError as error:
+                return TicketAnswer(ticket=None, refused=str(error))
 
 
 @dataclass(frozen=True, slots=True)

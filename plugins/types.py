@@ -1,5 +1,7 @@
 """Values that cross between plugins, activities and workflows: plain frozen models, safe in the workflow sandbox."""
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -71,18 +73,37 @@ class TenantSettings(Value):
     """PostgreSQL text-search configuration for this tenant's tickets."""
 
 
-def _bounded(limit: int) -> Any:
-    """A validator that cuts text to `limit` characters: a ticket must never outgrow a Temporal payload."""
+# What JSON, PostgreSQL or a terminal would choke on. Vendors that cut an emoji in two send half a surrogate pair.
+_UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def _text(limit: int) -> Any:
+    """Text that is cut to `limit` bytes as UTF-8 in JSON: a ticket must never outgrow a Temporal payload."""
 
     def cut(value: Any) -> Any:
-        return value[: limit - 1] + "…" if isinstance(value, str) and len(value) > limit else value
+        if not isinstance(value, str):
+            return value
+        text = _UNSTORABLE.sub("", value[: 2 * limit])
+        if len(value) <= 2 * limit and len(json.dumps(text, ensure_ascii=False).encode()) <= limit + 2:
+            return text
+        size = len("…".encode())
+        for index, character in enumerate(text):
+            size += 2 if character in '"\\\n\t' else len(character.encode())
+            if size > limit:
+                return text[:index] + "…"
+        return text
 
     return BeforeValidator(cut)
 
 
-Text200 = Annotated[str, _bounded(200)]
-Text1000 = Annotated[str, _bounded(1_000)]
-Text4000 = Annotated[str, _bounded(4_000)]
+Line = Annotated[str, _text(400)]
+"""One line: a subject, a name."""
+Passage = Annotated[str, _text(1_200)]
+"""A comment."""
+Excerpt = Annotated[str, _text(1_500)]
+"""The beginning of a description, to search with."""
+Solution = Annotated[str, _text(4_000)]
+Description = Annotated[str, _text(8_000)]
 
 MAX_COMMENTS = 10
 
@@ -94,28 +115,28 @@ def _newest(comments: Any) -> Any:
 class Comment(Value):
     """One comment on a ticket, as text."""
 
-    text: Text1000
-    author: Text200 = ""
+    text: Passage
+    author: Line = ""
     created_at: datetime | None = None
     private: bool = False
 
 
 class TicketContext(Value):
-    """What we know of a ticket: text only, every field bounded, 32 KB at most as UTF-8 JSON for common scripts."""
+    """What we know of a ticket: text only, every field bounded, 32 KB at most as JSON in whatever script."""
 
     ticket_id: Annotated[str, Field(max_length=100)]
-    subject: Text200 = ""
-    description: Text4000 = ""
+    subject: Line = ""
+    description: Description = ""
     """Plain text, whatever the vendor stores (HTML, wiki markup, ADF)."""
-    status: Text200 = ""
+    status: Line = ""
     priority: Priority = "medium"
-    category: Text200 = ""
+    category: Line = ""
     created_at: datetime | None = None
     url: Annotated[str, Field(max_length=500)] = ""
     """Where a technician opens the ticket. Empty if the plugin cannot tell."""
     comments: Annotated[tuple[Comment, ...], BeforeValidator(_newest)] = ()
     """The last ten, oldest first."""
-    resolution: Text4000 = ""
+    resolution: Solution = ""
     """What solved the ticket, as text; empty while it is open or where the vendor has no such field."""
 
 

@@ -11,7 +11,17 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plugins.types import EventKind, Priority, TenantMode, TenantSettings, TicketContext, Value
+from plugins.types import (
+    Description,
+    EventKind,
+    Excerpt,
+    Line,
+    Priority,
+    TenantMode,
+    TenantSettings,
+    TicketContext,
+    Value,
+)
 
 TASK_QUEUE = "deskhand"
 ENHANCE_TICKET = "EnhanceTicket"
@@ -91,7 +101,8 @@ class Metadata(Value):
 
     tenant_id: str
     ticket_id: str
-    description: str
+    description: Description
+    """Bounded: the whole of it stands in the delivery, and may be as large as a body may be."""
     priority: Priority
     created_at: datetime
 
@@ -116,6 +127,8 @@ class TicketAnswer(Value):
     """The ticket as bounded text, or `None` if the tool has none. Never the vendor's raw JSON."""
 
     ticket: TicketContext | None
+    refused: str = ""
+    """The vendor's words, where it refuses the ticket for good; then there is no ticket."""
 
 
 class ContextQuery(Value):
@@ -124,8 +137,8 @@ class ContextQuery(Value):
     tool: str
     tenant_id: str
     ticket_id: str
-    subject: Annotated[str, Field(max_length=200)]
-    text: Annotated[str, Field(max_length=1_000)]
+    subject: Line
+    text: Excerpt
     language: str = "english"
 
 

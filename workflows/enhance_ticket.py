@@ -21,9 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.identity import reference
 from workflows.steps import Admitted, account, admit, conclude, remote
 
-QUERY_BYTES = 1_500
-"""UTF-8 bytes of the description that the search for similar tickets is given."""
-
 
 @workflow.defn(name=contracts.ENHANCE_TICKET, failure_exception_types=[pydantic.ValidationError])
 class EnhanceTicket:
@@ -45,6 +42,8 @@ class EnhanceTicket:
         answer = await remote(
             contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=delivery.tool, metadata=metadata)
         )
+        if answer.refused:
+            return RunResult(outcome=Outcome.REFUSED, ref=ref, detail=answer.refused)
         if answer.ticket is None:
             return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{delivery.tool} has no such ticket")
 
@@ -82,7 +81,7 @@ class EnhanceTicket:
             tenant_id=admitted.extracted.metadata.tenant_id,
             ticket_id=ticket.ticket_id,
             subject=ticket.subject,
-            text=ticket.description.encode()[:QUERY_BYTES].decode(errors="ignore")[:1_000],
+            text=ticket.description,
             language=admitted.verdict.settings.language,
         )
         try:

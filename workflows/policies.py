@@ -28,7 +28,7 @@ class Policy:
     attempt: timedelta
     """What one attempt may take: NFR001's budget where it names one."""
     tries: int
-    """How often at most; 0 is without a number, within `total`."""
+    """How often at most."""
     first_delay: timedelta
     """The delay before the second attempt; each further one is twice the last."""
     total: timedelta | None = None
@@ -60,20 +60,31 @@ def _seconds(count: int) -> timedelta:
     return timedelta(seconds=count)
 
 
-# Local activities: on a loaded machine a few in a hundred time out, and a repetition in milliseconds heals them.
+# Local activities: on a loaded machine a few in a hundred time out, and a repetition in milliseconds heals them. Eight
+# tries are over in about ten seconds. The number is needed: the SDK goes on after attempts that timed out, whatever
+# `schedule_to_close` says.
 VALIDATE_WEBHOOK = Policy(
     attempt=_milliseconds(100),
-    tries=0,
+    tries=8,
     first_delay=_milliseconds(50),
     total=_seconds(10),
+    then="it runs once more under `OVER_BUDGET`",
     summary="Is the delivery authentic? Budget 100 ms",
 )
 EXTRACT_METADATA = Policy(
     attempt=_milliseconds(10),
-    tries=0,
+    tries=8,
     first_delay=_milliseconds(50),
     total=_seconds(10),
+    then="it runs once more under `OVER_BUDGET`",
     summary="What does the delivery say? Budget 10 ms",
+)
+# A body near the size limit takes longer to parse than NFR001 allows, and is no less legal for that.
+OVER_BUDGET = Policy(
+    attempt=_seconds(2),
+    tries=4,
+    first_delay=_seconds(1),
+    summary="Once more with time enough: this delivery went over its budget",
 )
 GET_TICKET = Policy(
     attempt=_seconds(2),

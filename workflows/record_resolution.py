@@ -32,6 +32,8 @@ class RecordResolution:
         answer = await remote(
             contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=delivery.tool, metadata=metadata)
         )
+        if answer.refused:
+            return RunResult(outcome=Outcome.REFUSED, ref=ref, detail=answer.refused)
         if answer.ticket is None:
             return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{delivery.tool} has no such ticket")
 

@@ -9,6 +9,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    import pydantic
+
     from workflows import contracts, policies, search_attributes
     from workflows.contracts import (
         ActivityRef,
@@ -45,10 +47,18 @@ async def remote(ref: ActivityRef[TakesT, ReturnsT], policy: Policy, value: Take
 
 
 async def local(ref: ActivityRef[TakesT, ReturnsT], policy: Policy, value: TakesT) -> ReturnsT:
-    """Run an activity inside the workflow's worker: for work of milliseconds. History holds only its result."""
-    answer: ReturnsT = await workflow.execute_local_activity(
-        ref.name, value, result_type=ref.returns, summary=policy.summary, **policy.options()
-    )
+    """Run an activity inside the workflow's worker: for work of milliseconds. History holds only its result.
+
+    A time-out is never a verdict: what went over its budget to the last try runs as a task of its own.
+    """
+    try:
+        answer: ReturnsT = await workflow.execute_local_activity(
+            ref.name, value, result_type=ref.returns, summary=policy.summary, **policy.options()
+        )
+    except ActivityError as error:
+        if not isinstance(error.cause, temporalio.exceptions.TimeoutError):
+            raise
+        return await remote(ref, policies.OVER_BUDGET, value)
     return answer
 
 
@@ -82,6 +92,9 @@ async def conclude(run: Awaitable[RunResult]) -> RunResult:
     except RejectedError as error:
         _record(Outcome.REJECTED)
         raise ApplicationError(str(error), type=Outcome.REJECTED, non_retryable=True) from None
+    except pydantic.ValidationError:
+        _record(Outcome.FAILED)
+        raise
     except ActivityError as error:
         if is_cancelled_exception(error):
             _record(Outcome.CANCELLED)

@@ -99,6 +99,25 @@ async def test_a_tampered_body_is_refused_at_the_door(desk: Desk, tool: str, tam
     await posted(desk, tenant, ticket_id)
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("padding", ["many small things", "one long description", "control characters"])
+async def test_a_body_near_the_size_limit_gets_its_note(desk: Desk, tool: str, padding: str) -> None:
+    """Its metadata takes longer than the budget, or would outgrow a payload if it were kept whole."""
+    tenant = await desk.tenant(tool)
+    ticket_id = await tenant.vendor.ticket(SUBJECT, DESCRIPTION)
+    signed = await desk.signed(tenant, ticket_id)
+    if padding == "many small things":
+        body = json.loads(signed.raw)
+        body["padding"] = [{"name": "x" * 20, "value": number} for number in range(20_000)]
+        raw = json.dumps(body).encode()
+    else:
+        raw = signed.raw.replace(b"Each scan", (b"Each scan " if padding.startswith("one") else b"\x01" * 10) * 90_000)
+    assert 850_000 < len(raw) < 1024 * 1024
+    answer = await desk.send(signed.again(tenant, raw))
+    assert answer.status_code == 202
+    await posted(desk, tenant, ticket_id)
+
+
 async def test_our_own_note_starts_nothing(desk: Desk) -> None:
     tenant = await desk.tenant("jira")
     await tenant.vendor.webhook(tenant.webhook_url, tenant.webhook_secret)

@@ -20,9 +20,11 @@ from plugins.base import TicketingToolPlugin
 from plugins.jira import JiraPlugin
 from plugins.rendering import adf_to_text, html_to_text
 from plugins.servicedesk_plus import ServiceDeskPlusPlugin
+from plugins.signatures import hmac_sha256
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantMode, TenantSettings
 from plugins.zendesk import ZendeskPlugin
+from plugins.zendesk import webhook as zendesk
 from workflows.contracts import ENHANCE_TICKET, TASK_QUEUE, Delivery, RunInput, RunResult
 from workflows.identity import reference, workflow_id
 from workflows.search_attributes import OUTCOME, TENANT, for_run
@@ -65,6 +67,16 @@ class Signed:
     url: str
     headers: dict[str, str]
     raw: bytes
+
+    def again(self, tenant: "Tenant", raw: bytes) -> "Signed":
+        """The call that this tenant's tool would make with another body."""
+        headers = dict(self.headers)
+        if tenant.tool == "jira":
+            headers["X-Hub-Signature"] = "sha256=" + hmac_sha256(tenant.webhook_secret, raw).hex()
+        elif tenant.tool == "zendesk":
+            timestamp = headers[zendesk.TIMESTAMP_HEADER]
+            headers[zendesk.SIGNATURE_HEADER] = zendesk.sign(tenant.webhook_secret, timestamp, raw)
+        return Signed(self.url, headers, raw)
 
     def with_body(self, raw: bytes) -> "Signed":
         """The same call with another body under the same headers."""

@@ -174,6 +174,16 @@ async def test_a_note_that_came_out_public_is_taken_back_and_never_repeated(desk
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+async def test_a_public_note_whose_answer_was_lost_is_never_taken_for_a_posted_one(desk: Desk, tool: str) -> None:
+    tenant = await desk.tenant(tool)
+    await tenant.vendor.fault("post_note", "public", dropped=True)
+    ticket_id, handle = await desk.new_run(tenant)
+    error = await failure(handle)
+    assert "an earlier note is public" in error.message
+    assert [note for note in await tenant.vendor.notes(ticket_id) if not note["private"]] == []
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
     "tamper",
     [
