@@ -9,7 +9,7 @@
 | `TicketRefusedError` | closed, locked, gone: "no" for good | ends as `refused` |
 | `PermanentAPIError` | another 4xx about our request | fails with the vendor's words |
 | `RateLimitError` | 429 | waits as long as the vendor says |
-| `OutcomeUnknownError` | nothing, after the request had left | looks for the note before it tries again |
+| `OutcomeUnknownError` | nothing (readable) once a write had left | looks for the note before it tries again |
 | `APIError` | 5xx, connection refused, not JSON, too large | tries again by policy |
 
 The first six names, their order and their arguments are the interface reference's. Messages are bounded and hold no
@@ -68,7 +68,7 @@ class PermanentAPIError(APIError):
 
 
 class OutcomeUnknownError(APIError):
-    """The request left and no answer came: a time-out, or a reply that was dropped. The vendor may have acted."""
+    """The request left and the vendor may have acted: a time-out, a dropped reply, a gateway that answered for it."""
 
 
 class PrivacyError(PluginError):

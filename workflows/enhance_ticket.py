@@ -11,7 +11,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import (
         ContextQuery,
         GatheredContext,
-        GetTicketInput,
         Outcome,
         RunInput,
         RunResult,
@@ -19,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
         WriteNoteInput,
     )
     from workflows.identity import reference
-from workflows.steps import Admitted, account, admit, conclude, remote
+from workflows.steps import Admitted, account, admit, conclude, remote, ticket_or_end
 
 
 @workflow.defn(name=contracts.ENHANCE_TICKET, failure_exception_types=[pydantic.ValidationError])
@@ -39,13 +38,9 @@ class EnhanceTicket:
         if admitted.extracted.kind is not EventKind.CREATED:
             return RunResult(outcome=Outcome.IGNORED, ref=ref, detail=f"the event is {admitted.extracted.kind}")
 
-        answer = await remote(
-            contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=delivery.tool, metadata=metadata)
-        )
-        if answer.refused:
-            return RunResult(outcome=Outcome.REFUSED, ref=ref, detail=answer.refused)
-        if answer.ticket is None:
-            return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{delivery.tool} has no such ticket")
+        ticket = await ticket_or_end(delivery.tool, metadata, ref)
+        if isinstance(ticket, RunResult):
+            return ticket
 
         note = await remote(
             contracts.WRITE_NOTE,
@@ -53,8 +48,8 @@ class EnhanceTicket:
             WriteNoteInput(
                 tool=delivery.tool,
                 ref=ref,
-                ticket=answer.ticket,
-                context=await self._gather(delivery.tool, answer.ticket, admitted),
+                ticket=ticket,
+                context=await self._gather(delivery.tool, ticket, admitted),
             ),
         )
         if admitted.verdict.mode is TenantMode.DRY_RUN:

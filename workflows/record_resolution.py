@@ -7,9 +7,9 @@ with workflow.unsafe.imports_passed_through():
 
     from plugins.types import EventKind
     from workflows import contracts, policies
-    from workflows.contracts import GetTicketInput, Outcome, RecordInput, RunInput, RunResult
+    from workflows.contracts import Outcome, RecordInput, RunInput, RunResult
     from workflows.identity import reference
-from workflows.steps import admit, conclude, remote
+from workflows.steps import admit, conclude, remote, ticket_or_end
 
 
 @workflow.defn(name=contracts.RECORD_RESOLUTION, failure_exception_types=[pydantic.ValidationError])
@@ -29,13 +29,9 @@ class RecordResolution:
         if extracted.kind is not EventKind.RESOLVED:
             return RunResult(outcome=Outcome.IGNORED, ref=ref, detail=f"the event is {extracted.kind}")
 
-        answer = await remote(
-            contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=delivery.tool, metadata=metadata)
-        )
-        if answer.refused:
-            return RunResult(outcome=Outcome.REFUSED, ref=ref, detail=answer.refused)
-        if answer.ticket is None:
-            return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{delivery.tool} has no such ticket")
+        ticket = await ticket_or_end(delivery.tool, metadata, ref)
+        if isinstance(ticket, RunResult):
+            return ticket
 
         recorded = await remote(
             contracts.RECORD_TICKET,
@@ -44,7 +40,7 @@ class RecordResolution:
                 tool=delivery.tool,
                 tenant_id=delivery.tenant_id,
                 version=extracted.version,
-                ticket=answer.ticket,
+                ticket=ticket,
                 resolved_at=delivery.received_at,
             ),
         )

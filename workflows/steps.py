@@ -11,12 +11,15 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     import pydantic
 
+    from plugins.types import TicketContext
     from workflows import contracts, policies, search_attributes
     from workflows.contracts import (
         ActivityRef,
         Delivery,
         Extracted,
         ExtractInput,
+        GetTicketInput,
+        Metadata,
         Outcome,
         ReturnsT,
         RunResult,
@@ -79,6 +82,16 @@ async def admit(delivery: Delivery) -> Admitted:
     if extracted.metadata.tenant_id != delivery.tenant_id:
         raise RejectedError("the delivery names another tenant than the one it was received for")
     return Admitted(verdict, extracted)
+
+
+async def ticket_or_end(tool: str, metadata: Metadata, ref: str) -> TicketContext | RunResult:
+    """The ticket; how the run ends, where the tool has none or refuses it."""
+    answer = await remote(contracts.GET_TICKET, policies.GET_TICKET, GetTicketInput(tool=tool, metadata=metadata))
+    if answer.refused:
+        return RunResult(outcome=Outcome.REFUSED, ref=ref, detail=answer.refused)
+    if answer.ticket is None:
+        return RunResult(outcome=Outcome.NOT_FOUND, ref=ref, detail=f"{tool} has no such ticket")
+    return answer.ticket
 
 
 async def conclude(run: Awaitable[RunResult]) -> RunResult:
