@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from activities.note import GatherContext, RecordTicket, WriteNote
 from activities.ticketing import ExtractMetadata, GetTicket, UpdateTicket, ValidateWebhook
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring, KeyringError
+from deskhand.crypto.keyring import Keyring, keyring_of
 from deskhand.db.pool import create_pool
 from deskhand.http import create_http_client
 from deskhand.note.extractive import ExtractiveWriter
@@ -51,14 +51,14 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
-    payload_keys = Keyring.parse(settings.secret("payload_keys"))
-    credential_keys = Keyring.parse(settings.secret("credential_keys"))
+    payload_keys = keyring_of(settings, "payload_keys")
+    credential_keys = keyring_of(settings, "credential_keys")
     config = connect_config()
     database_url = settings.secret("database_url")
     stores = own_stores(database_url, config)
     registry = load_plugins()
     for name, why in registry.failures.items():
-        log.error("plugin.failed", plugin=name, why=why)
+        log.error("plugin.not_loaded", plugin=name, reason=why)
 
     pool = await create_pool(database_url, settings)
     http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=stores)
@@ -128,7 +128,7 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings)
         asyncio.run(run(settings))
-    except (SettingsError, KeyringError) as error:
+    except SettingsError as error:
         sys.stderr.write(f"worker: {error}\n")
         return 1
     return 0

@@ -43,7 +43,9 @@ def plugin_for(plugins: Plugins, tool: str) -> TicketingToolPlugin:
     try:
         return plugins[tool]
     except KeyError:
-        raise ConfigurationError(f"{tool}: this worker has no such plugin; see `deskhand plugins list`") from None
+        raise ConfigurationError(
+            f"{tool}: this worker has no such plugin; its log says which did not load, and why"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

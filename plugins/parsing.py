@@ -9,6 +9,7 @@ from plugins.types import Priority, TenantSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OUR_REF = re.compile(r"\bref dh-[0-9a-f]{12}\b")
+_NUMBER = re.compile(r"[0-9]{1,20}")
 _MAX_DIGITS = 15
 """Digits of a time in milliseconds: the year 9999 has fifteen."""
 
@@ -51,6 +52,18 @@ def time_or(value: object, default: datetime, field: str) -> datetime:
     if moment is None:
         raise ValidationError(f"{field}: must be milliseconds since 1970 or ISO 8601 with an offset")
     return moment
+
+
+def number_id(value: object, field: str, what: str) -> str:
+    """A vendor's numeric id: whole numbers and strings of digits are taken, and each has one spelling ("0042" is 42).
+
+    Raises:
+        ValidationError: anything else, such as a placeholder that was not filled in. `what` says whose number it is.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and _NUMBER.fullmatch(text.strip()):
+        return str(int(text))
+    raise ValidationError(f"{field}: must be the number of a {what}")
 
 
 def normalise_priority(value: object, settings: TenantSettings, names: Mapping[str, Priority]) -> Priority:

@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from deskhand.crypto.keyring import Keyring, KeyringError
+from deskhand.crypto.keyring import Keyring, keyring_of
 from deskhand.db.pool import create_pool
 from deskhand.http import create_http_client
 from deskhand.observability.logging import configure_logging
@@ -34,7 +34,7 @@ def main() -> int:
     """Serve until told to end. Exit code 1 and one line on standard error where a setting is missing or unusable."""
     try:
         settings = load_settings()
-        keyring = _payload_keys(settings)
+        keyring = keyring_of(settings, "payload_keys")
         database_url = settings.secret("database_url")
         configure_logging(settings)
         if settings.credential_keys is not None:
@@ -49,13 +49,6 @@ def main() -> int:
         sys.stderr.write(f"starter: {error}\n")
         return 1
     return 0
-
-
-def _payload_keys(settings: Settings) -> Keyring:
-    try:
-        return Keyring.parse(settings.secret("payload_keys"))
-    except KeyringError as error:
-        raise SettingsError(f"DESKHAND_PAYLOAD_KEYS: {error}") from None
 
 
 async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> None:

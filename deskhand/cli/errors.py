@@ -10,7 +10,6 @@ class CliError(Exception):
 READABLE = frozenset(
     {
         "deskhand.cli.errors.CliError",
-        "deskhand.crypto.keyring.KeyringError",
         "deskhand.crypto.sealing.SealError",
         "deskhand.db.errors.DatabaseUnavailableError",
         "deskhand.db.errors.MigrationError",

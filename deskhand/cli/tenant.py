@@ -20,7 +20,7 @@ from deskhand.cli.connection import (
     parse_secrets,
 )
 from deskhand.cli.errors import CliError
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import keyring_of
 from deskhand.db.pool import create_pool
 from deskhand.settings import Settings, load_settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin, TenantDetails, TenantSummary
@@ -159,8 +159,8 @@ def deactivate(tenant: TenantId) -> None:
 
 def _run(settings: Settings, work: Callable[[TenantAdmin], Awaitable[T]]) -> T:
     url = settings.secret("database_operator_url")
-    payload_keys = Keyring.parse(settings.secret("payload_keys"))
-    credential_keys = Keyring.parse(settings.secret("credential_keys"))
+    payload_keys = keyring_of(settings, "payload_keys")
+    credential_keys = keyring_of(settings, "credential_keys")
 
     async def run() -> T:
         pool = await create_pool(url, settings)

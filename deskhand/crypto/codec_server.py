@@ -21,7 +21,7 @@ from starlette.routing import Route
 from temporalio.api.common.v1 import Payloads
 
 from deskhand.crypto.codec import EncryptionCodec
-from deskhand.crypto.keyring import Keyring, KeyringError
+from deskhand.crypto.keyring import Keyring, keyring_of
 from deskhand.crypto.sealing import SealError
 from deskhand.settings import Settings, SettingsError
 
@@ -64,10 +64,7 @@ def serve_codec(settings: Settings) -> None:
     Raises:
         SettingsError: a setting is missing or unsafe.
     """
-    try:
-        keyring = Keyring.parse(settings.secret("payload_keys"))
-    except KeyringError as error:
-        raise SettingsError(f"DESKHAND_PAYLOAD_KEYS: {error}") from None
+    keyring = keyring_of(settings, "payload_keys")
     config = uvicorn.Config(
         create_codec_app(keyring, settings),
         host=settings.codec_host,

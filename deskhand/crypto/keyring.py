@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Self
+from typing import Literal, Self
+
+from deskhand.settings import PREFIX, Settings, SettingsError
 
 KEY_BYTES = 32
 
@@ -40,7 +42,7 @@ class Keyring:
         for place, entry in enumerate(text.split(","), start=1):
             key_id, colon, encoded = entry.strip().partition(":")
             if not colon:
-                raise KeyringError(f"keyring: entry {place} must be keyid:key; `deskhand keys generate` makes one")
+                raise KeyringError(f"keyring: entry {place} must be keyid:key, the key 32 random bytes in base64url")
             if not _KEY_ID.fullmatch(key_id):
                 raise KeyringError(f"keyring: the id of entry {place} must be 1 to 32 letters, digits, '_' and '-'")
             if key_id in keys:
@@ -53,6 +55,18 @@ class Keyring:
         """The text of a new keyring of one random key, whose id is `prefix` and eight random hex digits."""
         key = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip("=")
         return f"{prefix}{secrets.token_hex(4)}:{key}"
+
+
+def keyring_of(settings: Settings, name: Literal["payload_keys", "credential_keys"]) -> Keyring:
+    """The keyring that a setting holds.
+
+    Raises:
+        SettingsError: it is not set or unusable; the message names the setting.
+    """
+    try:
+        return Keyring.parse(settings.secret(name))
+    except KeyringError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()}: {error}") from None
 
 
 def _decode(key_id: str, encoded: str) -> bytes:

@@ -17,7 +17,8 @@ FOLDER_VARIABLE = "DESKHAND_STATE"
 DEFAULT_FOLDER = Path(".deskhand")
 PORTS_FILE = "ports.json"
 
-# Below the range that systems hand out for outgoing connections: a port kept here is free the next time, too.
+# Below the range that systems hand out for outgoing connections: a port kept here is free the next time, too. Within
+# it, a client that asks for a port where nobody listens yet can even be connected to itself, and so take it.
 _PORT_RANGE = range(20_000, 30_000)
 
 
@@ -61,7 +62,7 @@ class State:
             (folder / ".gitignore").write_text("*\n")
         for part in ("logs", "temporal"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)
-        ports = _kept(folder / PORTS_FILE, lambda: asdict(_free_ports()))
+        ports = _kept(folder / PORTS_FILE, _new_ports)
         keys = _kept(folder / "keys.json", _new_keys)
         try:
             return cls(folder, Ports(**ports), **keys)
@@ -107,12 +108,21 @@ def _new_keys() -> dict[str, str]:
     return {"payload_keys": Keyring.generate_text("p"), "credential_keys": Keyring.generate_text("c")}
 
 
-def _free_ports() -> Ports:
+def _new_ports() -> dict[str, int]:
     names = [entry.name for entry in fields(Ports)]
+    return dict(zip(names, free_ports(len(names)), strict=True))
+
+
+def free_ports(count: int) -> list[int]:
+    """That many ports on 127.0.0.1 where nobody listens, and that stay free for who starts to listen later.
+
+    Raises:
+        DevStackError: there are hardly any.
+    """
     free = [port for port in random.SystemRandom().sample(_PORT_RANGE, 200) if _is_free(port)]
-    if len(free) < len(names):
+    if len(free) < count:
         raise DevStackError(f"hardly a port between {_PORT_RANGE[0]} and {_PORT_RANGE[-1]} is free on 127.0.0.1")
-    return Ports(**dict(zip(names, free, strict=False)))
+    return free[:count]
 
 
 def _is_free(port: int) -> bool:

@@ -1,29 +1,9 @@
 """What an operator gives to connect a Jira Cloud site."""
 
-from typing import Annotated
-from urllib.parse import urlsplit
-
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _site(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an address such as https://example.atlassian.net")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold credentials; they have fields of their own")
-    if parts.query or parts.fragment:
-        raise ValueError("must end before ? and #")
-    return url.rstrip("/")
-
-
-def _header_safe(token: SecretStr) -> SecretStr:
-    value = token.get_secret_value()
-    # Anything else would fail inside the HTTP library, whose error quotes the header: the token.
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("must be printable ASCII without spaces: was it copied whole, and nothing else?")
-    return token
+from plugins.fields import Address, HeaderToken
 
 
 class JiraConnection(BaseModel):
@@ -35,7 +15,7 @@ class JiraConnection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
-    base_url: Annotated[str, AfterValidator(_site)] = Field(
+    base_url: Address = Field(
         description="The site's address; for scoped tokens https://api.atlassian.com/ex/jira/<cloud id>.",
         examples=["https://example.atlassian.net"],
     )
@@ -46,7 +26,7 @@ class JiraConnection(BaseModel):
         description="The account's e-mail address. Leave it out for tokens that are sent as Bearer.",
         examples=["deskhand@example.com"],
     )
-    api_token: Annotated[SecretStr, AfterValidator(_header_safe)] = Field(
+    api_token: HeaderToken = Field(
         description="The account's API token. Atlassian lets a token live for a year at most.",
     )
     visibility_role: str | None = Field(

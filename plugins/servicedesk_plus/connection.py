@@ -4,29 +4,18 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from plugins.fields import Address, HeaderToken
 
 MEDIA_TYPE = "application/vnd.manageengine.sdp.v3+json"
 """What every call must accept: an older schema may be served otherwise (ServiceDesk Plus API v3)."""
 
 
-def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an address such as https://helpdesk.acme.example:8080")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must be an address without user name, query or fragment")
-    if "/api/" in f"{parts.path}/":
+def _before_the_api(address: str) -> str:
+    if "/api/" in f"{urlsplit(address).path}/":
         raise ValueError("must end before /api/v3")
-    return value.rstrip("/")
-
-
-def _header_safe(key: SecretStr) -> SecretStr:
-    value = key.get_secret_value()
-    # Anything else would fail inside the HTTP library, whose error quotes the header: the key.
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("must be printable ASCII without spaces: was it copied whole, and nothing else?")
-    return key
+    return address
 
 
 class ServiceDeskPlusConnection(BaseModel):
@@ -34,13 +23,11 @@ class ServiceDeskPlusConnection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
-    base_url: Annotated[str, AfterValidator(_address)] = Field(
+    base_url: Annotated[Address, AfterValidator(_before_the_api)] = Field(
         description="The address of the installation; newer ones need /app/<portal> at its end.",
         examples=["https://helpdesk.acme.example:8080", "https://helpdesk.acme.example/app/itdesk"],
     )
-    api_key: Annotated[SecretStr, AfterValidator(_header_safe)] = Field(
-        description="The API key of the technician under whose name the notes appear."
-    )
+    api_key: HeaderToken = Field(description="The API key of the technician under whose name the notes appear.")
     resource_path: str = Field(
         default="requests",
         pattern=r"^[a-z_]+$",

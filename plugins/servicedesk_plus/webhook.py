@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import ValidationError
-from plugins.parsing import normalise_priority, parse_time
+from plugins.parsing import normalise_priority, number_id, parse_time
 from plugins.payload import received_at, settings_of
 from plugins.rendering import html_to_text
 from plugins.types import EventKind, Payload, Priority
@@ -33,22 +33,12 @@ MAX_WEBHOOK_TEXT = 8_000
 _CREATED_EVENTS = frozenset({"ticket_created", "request_created", "created"})
 _RESOLVED_EVENTS = frozenset({"ticket_resolved", "ticket_closed", "request_resolved", "request_closed"})
 _RESOLVED = frozenset({"resolved", "closed"})
-_ID = re.compile(r"[0-9]{1,20}")
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&(?:#|[a-zA-Z]{2,8};)")
 
 
 def request_number(value: Any, field: str = "ticket_id") -> str:
-    """A request's id as digits: whole numbers and strings of digits are taken, and one request has one spelling.
-
-    Cloud's have up to 19 digits.
-
-    Raises:
-        ValidationError: anything else, such as a variable that was not filled in.
-    """
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(text, str) and _ID.fullmatch(text.strip()):
-        return str(int(text))
-    raise ValidationError(f"{field}: must be the number of a request")
+    """A request's id as digits (Cloud's have up to 19); see `plugins.parsing.number_id`."""
+    return number_id(value, field, "request")
 
 
 def event_kind(payload: Payload) -> EventKind:

@@ -5,14 +5,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from plugins.fields import Address
 
-def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an address such as https://acme.zendesk.com")
-    if "@" in parts.netloc or parts.query or parts.fragment or parts.path.strip("/"):
-        raise ValueError("must be the bare address: no user name, path, query or fragment")
-    return value.rstrip("/")
+
+def _bare(address: str) -> str:
+    if urlsplit(address).path:
+        raise ValueError("must be the bare address, without a path")
+    return address
 
 
 class ZendeskConnection(BaseModel):
@@ -20,7 +19,7 @@ class ZendeskConnection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
-    base_url: Annotated[str, AfterValidator(_address)] = Field(
+    base_url: Annotated[Address, AfterValidator(_bare)] = Field(
         description="The address of the account, without a path.", examples=["https://acme.zendesk.com"]
     )
     email: str = Field(

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import ValidationError
-from plugins.parsing import normalise_priority, parse_time
+from plugins.parsing import normalise_priority, number_id, parse_time
 from plugins.payload import received_at, settings_of
 from plugins.signatures import hmac_sha256
 from plugins.types import EventKind, Payload, Priority
@@ -35,7 +35,6 @@ _EVENT = "zen:event-type:"
 _SOLVED = frozenset({"solved", "closed"})
 _CREATED_EVENTS = frozenset({"created", "ticket.created", "ticket_created"})
 _SOLVED_EVENTS = frozenset({"ticket_resolved", "ticket_solved", "ticket_closed"})
-_ID = re.compile(r"[0-9]{1,20}")
 _SUBJECT = re.compile(r"zen:ticket:([0-9]{1,20})")
 _STAMPED = re.compile(r"t=([^,\s]{1,64}),v1=([A-Za-z0-9+/=]{1,128})")
 
@@ -75,15 +74,8 @@ def sign(secret: str, timestamp: str, raw: bytes) -> str:
 
 
 def ticket_number(value: Any, field: str = "ticket_id") -> str:
-    """A ticket's id as digits: whole numbers and strings of digits are taken, and one ticket has one spelling.
-
-    Raises:
-        ValidationError: anything else, such as a placeholder that was not filled in.
-    """
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(text, str) and _ID.fullmatch(text.strip()):
-        return str(int(text))
-    raise ValidationError(f"{field}: must be the number of a ticket")
+    """A ticket's id as digits; see `plugins.parsing.number_id`."""
+    return number_id(value, field, "ticket")
 
 
 def event_kind(payload: Payload) -> EventKind:

@@ -1,6 +1,5 @@
 """A PostgreSQL of the tests' own, migrated once; every test that asks for a pool starts with empty tables."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,6 +9,7 @@ from deskhand.crypto.keyring import Keyring
 from deskhand.db.migrate import migrate
 from deskhand.db.pool import Pool, create_pool
 from deskhand.devstack.postgres import DatabaseUrls, PostgresCluster
+from deskhand.devstack.state import free_ports
 from deskhand.settings import Settings
 from deskhand.tenants.admin import TenantAdmin
 
@@ -17,9 +17,7 @@ from deskhand.tenants.admin import TenantAdmin
 @pytest.fixture(scope="session")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresCluster]:
     """The server; its log is `folder / "postgres.log"`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     cluster = PostgresCluster(tmp_path_factory.mktemp("postgres"), port)
     yield cluster
     await cluster.remove()

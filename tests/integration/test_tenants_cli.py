@@ -266,7 +266,7 @@ async def test_settings_and_database_failures_are_one_line(deskhand: Run, databa
     planted = "planted-password-6655"
     for settings, message in (
         ({operator: None}, f"{operator} is not set"),
-        ({"DESKHAND_CREDENTIAL_KEYS": planted}, "keyring: entry 1 must be keyid:key"),
+        ({"DESKHAND_CREDENTIAL_KEYS": planted}, "DESKHAND_CREDENTIAL_KEYS: keyring: entry 1 must be keyid:key"),
         ({"DESKHAND_DATABASE_POOL_SIZE": "many"}, "DESKHAND_DATABASE_POOL_SIZE: Input should be a valid integer"),
         ({operator: f"postgresql://deskhand_operator:{planted}@127.0.0.1:1/deskhand"}, "cannot be reached"),
         ({operator: _with_password(database.operator, planted)}, "password authentication failed"),

@@ -42,6 +42,8 @@ async def _start(environment: dict[str, str]) -> asyncio.subprocess.Process:
     [
         ("DESKHAND_DATABASE_URL", "postgresql://app:hunter2/x@127.0.0.1:1/b", "DESKHAND_DATABASE_URL: the address is"),
         ("DESKHAND_DATABASE_URL", "postgresql://app:1/hunter2@127.0.0.1:1/b", "DESKHAND_DATABASE_URL: the address is"),
+        ("DESKHAND_PAYLOAD_KEYS", "hunter2", "DESKHAND_PAYLOAD_KEYS: keyring: entry 1"),
+        ("DESKHAND_CREDENTIAL_KEYS", "k:hunter2", "DESKHAND_CREDENTIAL_KEYS: keyring: key k"),
         ("TEMPORAL_PROFILE", "nosuch", "TEMPORAL_…: Profile 'nosuch' not found"),
         ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nosuch.pem", "TEMPORAL_…: [Errno 2]"),
         ("TEMPORAL_ADDRESS", "127.0.0.1:hunter2", "TEMPORAL_ADDRESS: must read host:port"),

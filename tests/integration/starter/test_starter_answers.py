@@ -99,6 +99,8 @@ async def test_an_ignored_event_must_be_authentic_too(bench: Bench) -> None:
 async def test_an_unknown_tool_is_404(bench: Bench) -> None:
     assert_problem(await bench.send({"ticket_id": "T-1"}, path="/webhooks/telex/acme"), 404)
     assert_problem(await bench.send({"ticket_id": "T-1"}, path="/webhooks/telex"), 404)
+    assert_problem(await bench.send({"ticket_id": "T-1"}, path=f"/webhooks/telex/{bench.tenant_id}"), 404)
+    assert await bench.only_run_is("T-2")
 
 
 async def test_other_paths_and_methods_are_refused(bench: Bench) -> None:
@@ -116,8 +118,8 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger(bench: Bench, chunked: bool) -> None:
     empty = len(json.dumps({"ticket_id": "T-1", "description": ""}))
-    for size, status in ((LIMIT, 202), (LIMIT + 1, 413)):
-        raw = json.dumps({"ticket_id": "T-1", "description": "x" * (size - empty)}).encode()
+    for ticket_id, size, status in (("T-1", LIMIT, 202), ("T-2", LIMIT + 1, 413)):
+        raw = json.dumps({"ticket_id": ticket_id, "description": "x" * (size - empty)}).encode()
         assert len(raw) == size
         answer = await bench.http.post(
             bench.path,
@@ -126,6 +128,9 @@ async def test_a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger(bench: 
         )
         assert answer.status_code == status
     assert str(LIMIT) in assert_problem(answer, 413)["detail"]
+    assert (await bench.send({"ticket_id": "T-3"})).status_code == 202
+    runs = await bench.runs(at_least=2)
+    assert {run.id.split(":")[2] for run in runs} == {"T-1", "T-3"}, "what was too large started nothing"
 
 
 async def test_a_declared_length_over_the_limit_is_refused_before_the_body_comes(bench: Bench) -> None:
@@ -162,6 +167,8 @@ async def test_the_sender_of_a_far_too_large_body_sees_the_answer(bench: Bench, 
 async def test_only_json_is_taken(bench: Bench, content_type: str, status: int) -> None:
     answer = await bench.send({"ticket_id": "T-1"}, headers={"Content-Type": content_type})
     assert answer.status_code == status
+    if status == 415:
+        assert await bench.only_run_is("T-2")
 
 
 async def test_a_compressed_body_is_415(bench: Bench) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +15,7 @@ from temporalio.client import Client
 
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack.postgres import DatabaseUrls
+from deskhand.devstack.state import free_ports
 from deskhand.settings import Settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
@@ -94,8 +94,7 @@ async def _url(process: asyncio.subprocess.Process) -> tuple[str, str]:
 
 
 async def test_it_comes_up_while_everything_else_is_down_and_stops_when_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        down = free.getsockname()[1]
+    (down,) = free_ports(1)
     keys, credential_keys = Keyring.generate_text(), Keyring.generate_text()
     process = await _start(
         DESKHAND_PAYLOAD_KEYS=keys,

@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
+from deskhand.devstack.state import free_ports
 from deskhand.settings import Settings
 from starter.app import create_app
 from starter.runs import TemporalRuns
@@ -127,8 +128,7 @@ def _assert_try_later(answer: httpx.Response) -> None:
 async def test_a_starter_that_is_up_before_temporal_recovers_when_it_comes(
     bench: Bench, payload_keys: Keyring, temporal_binary: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    (port,) = free_ports(1)
     converter = data_converter(payload_keys, allow_plaintext=False)
     client = await Client.connect(f"127.0.0.1:{port}", lazy=True, data_converter=converter)
     async with _over(bench, client) as http:
