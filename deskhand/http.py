@@ -67,7 +67,7 @@ class AddressGuard:
         """Refuse anything but https, save to a listed development vendor."""
         if url.scheme == "https" or f"{url.host}:{url.port or 80}" in self._dev_vendors:
             return
-        raise ForbiddenAddressError("base_url: must be https")
+        raise ForbiddenAddressError("must be https")
 
     async def addresses(self, host: str, port: int, *, private: bool) -> list[str]:
         """The addresses of `host` to try, in order.
@@ -86,11 +86,11 @@ class AddressGuard:
     def _check(self, address: _Address, *, private: bool, own: set[_Address]) -> None:
         effective = getattr(address, "ipv4_mapped", None) or address
         if effective in own:
-            raise ForbiddenAddressError("base_url: leads to one of Deskhand's own stores")
+            raise ForbiddenAddressError("leads to one of Deskhand's own stores")
         if _is_never_allowed(effective):
-            raise ForbiddenAddressError("base_url: leads to an address that is never allowed")
+            raise ForbiddenAddressError("leads to an address that is never allowed")
         if not effective.is_global and not private:
-            raise ForbiddenAddressError("base_url: leads to a private address, which this tenant does not allow")
+            raise ForbiddenAddressError("leads to a private address, which this tenant does not allow")
 
     async def _own_addresses(self, port: int) -> set[_Address]:
         own: set[_Address] = set()
@@ -115,7 +115,7 @@ async def _resolve(host: str, port: int) -> list[_Address]:
     try:
         answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise httpcore.ConnectError(f"the name does not resolve ({error.strerror})") from None
+        raise httpcore.ConnectError(f"the name does not resolve ({error.strerror})") from error
     return list(dict.fromkeys(ipaddress.ip_address(answer[4][0]) for answer in answers))
 
 

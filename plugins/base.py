@@ -16,6 +16,7 @@ import httpx
 import pydantic
 from pydantic import BaseModel, SecretStr
 
+from plugins.checking import Check
 from plugins.exceptions import ConfigurationError, PluginError, ValidationError
 from plugins.payload import received_at, signed_bytes
 from plugins.signatures import STATIC_PREFIX, matches_any, static_digest
@@ -93,6 +94,9 @@ class TicketingToolPlugin(ABC):
     """What an operator must give to connect a tenant. Secret fields are `SecretStr`."""
     signature_header: ClassVar[str] = "X-Signature"
     """The request header that `signature_from` reads."""
+    signature_is_secret: ClassVar[bool] = False
+    """Whether that header holds the secret itself, as with tools that cannot sign. The `signature` argument is then a
+    digest of it, for `static_secret_matches`: the secret would otherwise stand in every run's input."""
     signature_schemes: ClassVar[frozenset[str]] = frozenset()
     """What the setting `signature_scheme` may be. Empty: the plugin has only one way."""
 
@@ -144,11 +148,11 @@ class TicketingToolPlugin(ABC):
     def signature_from(self, headers: Mapping[str, str], settings: TenantSettings) -> str:
         """The `signature` argument for `validate_webhook`, out of request headers (lower-case names).
 
-        Default: the header named by `signature_header`, empty if absent. A plugin whose header *is* the secret returns
-        `plugins.signatures.static_digest` of it.
+        Default: the header named by `signature_header`, empty if absent; a digest of it with `signature_is_secret`.
         """
         del settings
-        return headers.get(self.signature_header.lower(), "")
+        given = headers.get(self.signature_header.lower(), "")
+        return static_digest(given) if given and self.signature_is_secret else given
 
     def event_kind(self, payload: dict[str, Any]) -> EventKind:
         """What the delivery asks for. Default: every delivery is a new ticket."""
@@ -189,11 +193,16 @@ class TicketingToolPlugin(ABC):
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Whether the tenant's credentials work. Default: ask for a ticket that cannot exist."""
+        check = Check()
         try:
             await self.get_ticket(tenant_id, "0")
+        except ValidationError:
+            check.open("nothing was tried: this plugin takes no made-up ticket id, and has no check of its own")
         except PluginError as error:
-            return ConnectionReport(ok=False, findings=(str(error),))
-        return ConnectionReport(ok=True, findings=("the tool answered a request for a ticket",))
+            check.failed(error)
+        else:
+            check.good("the tool answered a request for a ticket")
+        return check.report()
 
     # Help for implementations.
 

@@ -1,9 +1,10 @@
-"""Field types for connection models: what an operator types in is checked once, in one way, with one wording."""
+"""Fields of connection models: what an operator types in is checked once, and what is secret is known as such."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, SecretStr
 
 
 def _address(value: str) -> str:
@@ -31,3 +32,20 @@ Address = Annotated[str, AfterValidator(_address)]
 
 HeaderToken = Annotated[SecretStr, AfterValidator(_header_safe)]
 """A secret that is sent in a request header as it is."""
+
+
+def secret_fields(model: type[BaseModel]) -> frozenset[str]:
+    """The names of the fields that may hold a `SecretStr`."""
+    return frozenset(name for name, info in model.model_fields.items() if _may_be_secret(info.annotation))
+
+
+def split_secrets(model: type[BaseModel], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was given for the model's fields, as what is plain and what is secret; without what is `None`."""
+    names = secret_fields(model)
+    present = {name: value for name, value in given.items() if value is not None}
+    plain = {name: value for name, value in present.items() if name not in names}
+    return plain, {name: value for name, value in present.items() if name in names}
+
+
+def _may_be_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_may_be_secret(part) for part in get_args(annotation))

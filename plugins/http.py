@@ -4,15 +4,18 @@ A call sends each request once. The only second request of a call is a *correcte
 token after 401, the other root name); never the same request again, never after an unknown outcome, never a sleep.
 """
 
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 
 from plugins.base import TicketingToolPlugin
+from plugins.connecting import connection_problem
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
@@ -23,7 +26,11 @@ from plugins.exceptions import (
     PrivacyError,
     RateLimitError,
 )
+from plugins.oauth import AccessToken, AccessTokens
+from plugins.tenants import TenantConfigs
 from plugins.types import PostedNote
+
+_log = logging.getLogger(__name__)
 
 TENANT_EXTENSION = "deskhand.tenant"
 """The httpx request extension that names the tenant: the shared client bounds calls in flight by it."""
@@ -31,6 +38,9 @@ TENANT_EXTENSION = "deskhand.tenant"
 PRIVATE_EXTENSION = "deskhand.private"
 """The httpx request extension that says whether the tenant's tool may be at a private address."""
 
+
+DEFAULT_TOKEN_SECONDS = 300.0
+"""How long an access token is used whose vendor does not say."""
 
 LONGEST_PAUSE = 999_999_999
 """Seconds of a Retry-After that are believed: what is added to a date must not leave the calendar."""
@@ -45,43 +55,67 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 
 
 class Sightings:
-    """Which of the comments with our `ref` that a look comes upon is our note.
+    """The comments with our `ref` that a look comes upon, newest first, and which of them is our note.
 
-    A private one counts before any other. What is public and known to be another's is not ours: a quote.
+    A private one counts before any other, of those ours before another account's, of those the oldest. What is public
+    and known to be another's is not ours: a quote.
     """
 
     def __init__(self, own_account_id: str | None) -> None:
         self._own_account_id = own_account_id
-        self.best: PostedNote | None = None
-        """What `find_note` is to return of what was seen so far, if anything."""
+        self._ours: list[PostedNote] = []
+        self._private: list[PostedNote] = []
+        self._doubtful: list[PostedNote] = []
+        self.complete = False
+        """Whether everything was looked at where a note could be: only then has none been there."""
 
     @property
     def settled(self) -> bool:
-        """Whether nothing that is still to be seen could count for more."""
+        """Whether our note was seen: pages with older comments need no look."""
         return self.best is not None and self.best.private is True
+
+    @property
+    def best(self) -> PostedNote | None:
+        """Our note; without its id where it is not known to be ours, and so is not to be touched."""
+        private = [note for note in self._ours if note.private is True] or self._private
+        if private:
+            return private[-1]
+        candidates = self._ours or self._doubtful
+        return candidates[-1] if candidates else None
+
+    @property
+    def surplus(self) -> tuple[PostedNote, ...]:
+        """What else is ours beside our private note, where that is known to be ours too."""
+        best = self.best
+        if best is None or best.private is not True or best.note_id is None:
+            return ()
+        return tuple(note for note in self._ours if note is not best)
 
     def add(self, *, private: bool | None, note_id: str | None, author: str | int | None) -> None:
         """Take in a comment that has the `ref`."""
-        ours = self._ours(author)
-        # A private one counts whoever wrote it: `own_account_id` may be wrong, and a second note would be worse than
-        # taking a colleague's quote for the first.
-        if self.settled or (ours is False and private is not True):
-            return
+        known = self._own_account_id is not None and author is not None
+        ours = str(author) == self._own_account_id if known else None
         note = PostedNote(private=private, note_id=note_id if ours else None)
-        if self.best is None or private is True or self.best.note_id is None:
-            self.best = note
-
-    def _ours(self, author: str | int | None) -> bool | None:
-        """Whether the account is ours; `None` where the vendor names none, or we do not know our own."""
-        if author is None or self._own_account_id is None:
-            return None
-        return str(author) == self._own_account_id
+        if ours:
+            self._ours.append(note)
+        elif private is True:
+            # Whoever wrote it: `own_account_id` may be wrong, and a second note would be worse than taking a
+            # colleague's quote for the first.
+            self._private.append(note)
+        elif ours is None:
+            self._doubtful.append(note)
 
 
 class HttpPlugin(TicketingToolPlugin):
-    """Makes `update_ticket` and `has_note` out of `post_note`, `find_note` and `retract_note`, and maps HTTP to
-    exceptions.
+    """Makes `update_ticket` and `has_note` out of `post_note`, `find_notes`, `remove_note` and `retract_note`, and maps
+    HTTP to exceptions.
+
+    `post_note` takes the place of the contract's `update_ticket`; the other three have defaults that cannot.
     """
+
+    def __init__(self, tenants: TenantConfigs, http: httpx.AsyncClient) -> None:
+        super().__init__(tenants, http)
+        self.tokens = AccessTokens()
 
     async def update_ticket(self, tenant_id: str, ticket_id: str, content: str) -> bool:
         """Post the note, and accept nothing but the vendor's own word that it is private.
@@ -102,14 +136,21 @@ class HttpPlugin(TicketingToolPlugin):
     async def has_note(self, tenant_id: str, ticket_id: str, ref: str) -> bool | None:
         """Whether the ticket has our note with this `ref`, by the same rule: a note of ours is private.
 
+        What an attempt left beside it whose outcome was unknown is removed where the vendor allows.
+
         Raises:
             PrivacyError: an earlier attempt's note is there, and not private. It was taken back where it is surely ours
                 and that works.
         """
-        found = await self.find_note(tenant_id, ticket_id, ref)
-        if found is None or found is False:
-            return found
+        seen = await self.find_notes(tenant_id, ticket_id, ref)
+        if seen is None:
+            return None
+        found = seen.best
+        if found is None:
+            return False if seen.complete else None
         if found.private is True:
+            for note in seen.surplus:
+                await self._remove_surplus(tenant_id, ticket_id, note)
             return True
         said = "is public" if found.private is False else "does not say whether it is private"
         if found.note_id is None:
@@ -128,25 +169,38 @@ class HttpPlugin(TicketingToolPlugin):
             return f"taking it back failed: {error}"
         return "it was taken back" if gone else "it could not be taken back: remove it by hand"
 
+    async def _remove_surplus(self, tenant_id: str, ticket_id: str, note: PostedNote) -> None:
+        remove = self.remove_note if note.private is True else self.retract_note
+        try:
+            gone = await remove(tenant_id, ticket_id, note)
+        except PluginError as error:
+            # Our note is on the ticket: that a second one stays is no reason to fail.
+            _log.warning("tenant %s: a surplus note was not removed: %s", tenant_id, error)
+            return
+        _log.info("tenant %s: a surplus note was %s", tenant_id, "removed" if gone else "left: it cannot be removed")
+
     @abstractmethod
     async def post_note(self, tenant_id: str, ticket_id: str, content: str) -> PostedNote | None:
         """Ask the vendor for a private note. `None`: the ticket is not there or will not take one."""
         ...
 
-    @abstractmethod
-    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
-        """Look for our note with this `ref`, newest first; `Sightings` chooses where several comments have it.
+    async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings | None:
+        """Look for comments with this `ref`, newest first, until one is our note or all were seen.
 
-        Returns:
-            The note, without its id where it is not known to be ours: it is then never taken back. `False` if none is
-            there, `None` if that cannot be told.
+        The page on which it was found is read to its end: what else of ours is there is surplus. Default: `None`, this
+        plugin cannot look.
         """
-        ...
+        del tenant_id, ticket_id, ref
+        return None
 
-    async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
-        """Delete a note that came out public, or make it private. Default: cannot; returns whether it is done."""
+    async def remove_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
+        """Delete a note of ours. Default: cannot; returns whether it is gone."""
         del tenant_id, ticket_id, posted
         return False
+
+    async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
+        """Have a note of ours that came out public be seen no more. Default: delete it; returns whether it is done."""
+        return await self.remove_note(tenant_id, ticket_id, posted)
 
     async def send(
         self,
@@ -159,8 +213,12 @@ class HttpPlugin(TicketingToolPlugin):
         json_body: Any = None,
         form: Mapping[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,
+        address: str = "base_url",
     ) -> httpx.Response:
         """Send one request and return whatever the vendor answered, of any status.
+
+        Args:
+            address: the field of the connection that the URL comes from, for errors.
 
         Raises:
             APIError: nothing reached the vendor.
@@ -182,9 +240,12 @@ class HttpPlugin(TicketingToolPlugin):
             )
             return await self.http.send(request, auth=auth if auth is not None else httpx.USE_CLIENT_DEFAULT)
         except ForbiddenAddressError as error:
-            raise ConfigurationError(f"tenant {tenant_id}: {error}") from error
+            raise ConfigurationError(f"tenant {tenant_id}: {address}: {error}") from error
         except _NOT_SENT as error:
-            raise APIError(f"{self.tool_type}: could not connect ({type(error).__name__})", last_error=error) from error
+            raise APIError(
+                f"{self.tool_type}: could not connect to {urlsplit(url).hostname}: {connection_problem(error).what}",
+                last_error=error,
+            ) from error
         except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
             # The library's words quote the header that it would not send: a credential.
             raise ConfigurationError(
@@ -195,6 +256,49 @@ class HttpPlugin(TicketingToolPlugin):
             raise OutcomeUnknownError(
                 f"{self.tool_type}: no answer to {method} ({type(error).__name__})", last_error=error
             ) from error
+
+    async def access_token(
+        self, tenant_id: str, url: str, *, form: Mapping[str, str] | None = None, json_body: Any = None, address: str
+    ) -> AccessToken:
+        """Ask for an access token, the request given as a form or as JSON (RFC 6749, section 4).
+
+        `address` is the field of the connection that the URL comes from.
+
+        Raises:
+            AuthenticationError: the credentials are refused, in whatever way vendors say so.
+            APIError: there is no token, for another reason. Nothing was written, so the outcome is never unknown.
+        """
+        try:
+            response = await self.send(
+                tenant_id,
+                "POST",
+                url,
+                headers={"Accept": "application/json"},
+                form=form,
+                json_body=json_body,
+                address=address,
+            )
+        except OutcomeUnknownError as error:
+            raise APIError(f"{error} when asked for a token", last_error=error.last_error) from error
+        body = json_or_none(response)
+        body = body if isinstance(body, dict) else {}
+        token, seconds = body.get("access_token"), body.get("expires_in")
+        if response.is_success and isinstance(token, str) and token.isascii() and token.isprintable() and token:
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+                seconds = DEFAULT_TOKEN_SECONDS
+            return AccessToken(token, float(seconds))
+        reason = body.get("error")
+        said = f"{self.tool_type} answered {response.status_code} when asked for a token"
+        if isinstance(reason, str) and reason.isascii() and reason.isprintable():
+            said += f": {reason[:100]}"
+        if response.status_code == 429:
+            raise RateLimitError(said, retry_after=retry_after_seconds(response.headers.get("Retry-After")))
+        # Some say it with 400 (the RFC), some with 401, and Zoho with 200. What is not about us is said with 5xx.
+        if response.status_code in (400, 401, 403) or (response.is_success and reason):
+            raise AuthenticationError(said)
+        if 300 <= response.status_code < 500:
+            raise ConfigurationError(f"{said}: is {address} right?")
+        raise APIError(said)
 
     def refuse(self, response: httpx.Response, words: str = "") -> NoReturn:
         """Raise what a response that is not a success means. `words` are the vendor's own, where the body gave some."""

@@ -149,11 +149,25 @@ class PostedNote(Value):
     """The vendor's id, by which the note could be retracted."""
 
 
+class Finding(Value):
+    """One thing that a check of a connection found."""
+
+    ok: bool | None
+    """`None`: it could not be told, or works and could be better."""
+    what: str
+    """One sentence: what was tried, what came back."""
+    mend: str = ""
+    """One sentence: what to do. Empty where there is nothing to do."""
+
+
 class ConnectionReport(Value):
     """What a check of a tenant's connection found, in plain words."""
 
-    ok: bool
     account: str = ""
     """Who the vendor says we are."""
-    findings: tuple[str, ...] = ()
-    """One sentence each: what was tried, what came back, what to do."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found that does not work."""
+        return all(finding.ok is not False for finding in self.findings)

@@ -4,14 +4,15 @@ import json
 import secrets as randomness
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 import pydantic
 import typer
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from deskhand.cli.errors import CliError
 from deskhand.tenants.sealing import Connection
+from plugins.fields import secret_fields
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 WEBHOOK_SECRET_BYTES = 32
@@ -23,11 +24,6 @@ class GivenSecrets:
 
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
-
-
-def secret_fields(model: type[BaseModel]) -> frozenset[str]:
-    """The names of the fields that may hold a `SecretStr`."""
-    return frozenset(name for name, info in model.model_fields.items() if _may_be_secret(info.annotation))
 
 
 def parse_assignments(option: str, given: Iterable[str]) -> dict[str, str]:
@@ -104,10 +100,6 @@ def build_connection(model: type[BaseModel], plain: Mapping[str, str], secret: M
 def generate_webhook_secret() -> str:
     """32 random bytes, URL-safe."""
     return randomness.token_urlsafe(WEBHOOK_SECRET_BYTES)
-
-
-def _may_be_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_may_be_secret(part) for part in get_args(annotation))
 
 
 def _prompt(name: str, model: type[BaseModel]) -> str:

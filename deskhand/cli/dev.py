@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from deskhand.devstack.interrupt import StoppedBySignal, run
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.state import State
+from deskhand.pretend.tools import load_tools
 
 
 def dev() -> None:
@@ -26,9 +27,7 @@ def _addresses(stack: Stack) -> Iterator[str]:
     rows = {
         "Temporal UI": at.temporal_ui,
         "Starter (webhooks)": f"{at.starter}/webhooks/<tool>/<tenant>",
-        "Pretend Jira": at.jira,
-        "Pretend Zendesk": at.zendesk,
-        "Pretend ServiceDesk Plus": at.servicedesk_plus,
+        **{f"Pretend {tool.title}": at.tools[name] for name, tool in load_tools().items()},
         "Codec": at.codec,
         "Temporal": at.temporal,
         "State": str(stack.state.folder),

@@ -17,7 +17,9 @@ from deskhand.devstack.process import guarded
 from deskhand.devstack.scenario import STORIES, Story
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.waiting import came_true
-from deskhand.pretend.controlling import Control
+from plugins.conformance.pretend.controlling import Control, ControlledAccount
+from plugins.fields import split_secrets
+from plugins.registry import load_plugins
 from plugins.rendering import adf_to_text, html_to_text
 from workflows.contracts import RECORD_RESOLUTION
 from workflows.identity import reference, workflow_id
@@ -72,13 +74,9 @@ class Demo:
     def __init__(self, stack: Stack, http: httpx.AsyncClient, temporal: Client) -> None:
         self._stack = stack
         self._temporal = temporal
+        self._plugins = load_plugins().classes
         self._suffix = secrets.token_hex(3)  # pretend tools forget; a tenant of an earlier demo would fit no longer
-        addresses = {
-            "jira": stack.addresses.jira,
-            "zendesk": stack.addresses.zendesk,
-            "servicedesk_plus": stack.addresses.servicedesk_plus,
-        }
-        self._tools = {story.tool: Control(http, addresses[story.tool]) for story in STORIES}
+        self._tools = {story.tool: Control(http, stack.addresses.tools[story.tool]) for story in STORIES}
 
     async def switch_fault_on(self, kind: str, tool: str | None) -> None:
         """Have notes go wrong in this way (`public`, `double` or `lose`), at one tool or at all."""
@@ -106,22 +104,16 @@ class Demo:
 
     async def _connect(self, story: Story) -> None:
         pretend = self._tools[story.tool]
-        credentials = {
-            name: value.format(random=secrets.token_urlsafe(18)) for name, value in story.credentials.items()
-        }
-        account_id = await pretend.account(**credentials)
-        plain = {"base_url": pretend.origin}
-        plain |= {field: credentials[name] for field, name in story.connection.items()}
-        added = await self._add_tenant(story, account_id, plain, {story.secret: credentials[story.secret_credential]})
+        account = await pretend.account(**story.account)
+        added = await self._add_tenant(story, account)
         await pretend.webhook(added["webhook_url"], added["webhook_secret"], self._tenant(story))
 
-    async def _add_tenant(
-        self, story: Story, account_id: str, plain: dict[str, str], hidden: dict[str, str]
-    ) -> dict[str, str]:
+    async def _add_tenant(self, story: Story, account: ControlledAccount) -> dict[str, str]:
+        plain, hidden = split_secrets(self._plugins[story.tool].connection_model, account.connection)
         settings = [part for field, value in plain.items() for part in ("--set", f"{field}={value}")]
         command = (
             str(Path(sys.executable).with_name("deskhand")),
-            *("tenant", "add", self._tenant(story), "--tool", story.tool, "--own-account-id", account_id),
+            *("tenant", "add", self._tenant(story), "--tool", story.tool, "--own-account-id", account.id),
             *(*settings, "--secrets-stdin", "--json"),
         )
         process = await asyncio.create_subprocess_exec(

@@ -20,14 +20,8 @@ class Story:
     tool: str
     """The plugin's tool type."""
     title: str
-    credentials: Mapping[str, str]
-    """What the pretend tool calls the credentials; `{random}` stands for something fresh."""
-    connection: Mapping[str, str]
-    """Plain connection field to the credential that it takes."""
-    secret: str
-    """The secret connection field, and"""
-    secret_credential: str
-    """the credential that it takes."""
+    account: Mapping[str, str]
+    """Fields of the pretend tool's account that writes the notes; it makes up the rest."""
     solved: tuple[SolvedTicket, ...]
     ticket: Mapping[str, str]
 
@@ -36,10 +30,7 @@ STORIES = (
     Story(
         tool="jira",
         title="Jira",
-        credentials={"email": "deskhand@northwind.example", "token": "{random}"},
-        connection={"email": "email"},
-        secret="api_token",  # noqa: S106 - the field's name
-        secret_credential="token",  # noqa: S106 - the credential's name
+        account={"email": "deskhand@northwind.example"},
         solved=(
             SolvedTicket(
                 "VPN disconnects every few minutes on hotel Wi-Fi",
@@ -63,10 +54,7 @@ STORIES = (
     Story(
         tool="zendesk",
         title="Zendesk",
-        credentials={"email": "deskhand@brightwater.example", "api_token": "{random}"},
-        connection={"email": "email"},
-        secret="api_token",  # noqa: S106 - the field's name
-        secret_credential="api_token",  # noqa: S106 - the credential's name
+        account={"email": "deskhand@brightwater.example"},
         solved=(
             SolvedTicket(
                 "Outlook keeps asking for my password",
@@ -90,10 +78,7 @@ STORIES = (
     Story(
         tool="servicedesk_plus",
         title="ServiceDesk Plus",
-        credentials={"api_key": "{random}"},
-        connection={},
-        secret="api_key",  # noqa: S106 - the field's name
-        secret_credential="api_key",  # noqa: S106 - the credential's name
+        account={},
         solved=(
             SolvedTicket(
                 "Printer on floor 3 prints blank pages",

@@ -36,7 +36,7 @@ class Services:
                 PRETEND,
                 [sys.executable, "-m", "deskhand.pretend", "--host", "127.0.0.1", *self._pretend_ports()],
                 {},
-                _answer(at(ports.jira), at(ports.zendesk), at(ports.servicedesk_plus)),
+                _answer(*map(at, ports.tools.values())),
             ),
             self._spec(
                 STARTER, [sys.executable, "-m", "starter"], self._starter(), _answer(f"{at(ports.starter)}/readyz")
@@ -102,16 +102,10 @@ class Services:
         }
 
     def _vendors(self) -> str:
-        ports = self._state.ports
-        return ",".join(f"127.0.0.1:{port}" for port in (ports.jira, ports.zendesk, ports.servicedesk_plus))
+        return ",".join(f"127.0.0.1:{port}" for port in self._state.ports.tools.values())
 
     def _pretend_ports(self) -> tuple[str, ...]:
-        ports = self._state.ports
-        return (
-            *("--jira-port", str(ports.jira)),
-            *("--zendesk-port", str(ports.zendesk)),
-            *("--servicedesk-plus-port", str(ports.servicedesk_plus)),
-        )
+        return tuple(part for tool, port in self._state.ports.tools.items() for part in (f"--{tool}-port", str(port)))
 
     def _spec(
         self, name: str, argv: Sequence[str], env: Mapping[str, str], ready: Callable[[int], Awaitable[bool]]

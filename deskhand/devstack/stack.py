@@ -35,9 +35,8 @@ class Addresses:
     """`host:port` of the Temporal server."""
     temporal_ui: str
     codec: str
-    jira: str
-    zendesk: str
-    servicedesk_plus: str
+    tools: Mapping[str, str]
+    """The pretend tools, by tool type."""
 
     def run(self, workflow_id: str, run_id: str) -> str:
         """The page of a run in the Temporal UI."""
@@ -68,9 +67,7 @@ class Stack:
             temporal=temporal_address(state),
             temporal_ui=at(ports.temporal_ui),
             codec=at(ports.codec),
-            jira=at(ports.jira),
-            zendesk=at(ports.zendesk),
-            servicedesk_plus=at(ports.servicedesk_plus),
+            tools={tool: at(port) for tool, port in ports.tools.items()},
         )
         self._progress = progress
         self._temporal_config = temporal_config

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack.errors import DevStackError
+from deskhand.pretend.tools import tool_types
 
 FOLDER_VARIABLE = "DESKHAND_STATE"
 DEFAULT_FOLDER = Path(".deskhand")
@@ -31,9 +32,8 @@ class Ports:
     temporal_ui: int
     codec: int
     starter: int
-    jira: int
-    zendesk: int
-    servicedesk_plus: int
+    tools: Mapping[str, int] = field(default_factory=dict)
+    """The pretend tools', by tool type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class State:
     def open(cls, folder: Path | None = None) -> Self:
         """Open the folder (default: `DESKHAND_STATE`, else `.deskhand`), made new if there is none.
 
+        A pretend tool that was installed since then gets a port.
+
         Raises:
             DevStackError: a file in it is unusable.
         """
@@ -62,7 +64,7 @@ class State:
             (folder / ".gitignore").write_text("*\n")
         for part in ("logs", "temporal"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)
-        ports = _kept(folder / PORTS_FILE, _new_ports)
+        ports = _with_new_tools(folder / PORTS_FILE, _kept(folder / PORTS_FILE, _new_ports))
         keys = _kept(folder / "keys.json", _new_keys)
         try:
             return cls(folder, Ports(**ports), **keys)
@@ -78,7 +80,9 @@ class State:
 
 def busy_ports(ports: Ports) -> dict[str, int]:
     """Which of the ports another program listens on, by the name of what they are kept for."""
-    return {name: port for name, port in asdict(ports).items() if not _is_free(port)}
+    kept = asdict(ports)
+    kept |= {f"pretend {tool}": port for tool, port in kept.pop("tools").items()}
+    return {name: port for name, port in kept.items() if not _is_free(port)}
 
 
 def write_private_once(path: Path, text: str) -> None:
@@ -108,9 +112,29 @@ def _new_keys() -> dict[str, str]:
     return {"payload_keys": Keyring.generate_text("p"), "credential_keys": Keyring.generate_text("c")}
 
 
-def _new_ports() -> dict[str, int]:
-    names = [entry.name for entry in fields(Ports)]
-    return dict(zip(names, free_ports(len(names)), strict=True))
+def _new_ports() -> dict[str, Any]:
+    names = [entry.name for entry in fields(Ports) if entry.name != "tools"]
+    tools = tool_types()
+    ports = free_ports(len(names) + len(tools))
+    return {
+        **dict(zip(names, ports, strict=False)),
+        "tools": dict(zip(tools, ports[len(names) :], strict=True)),
+    }
+
+
+def _with_new_tools(path: Path, ports: dict[str, Any]) -> dict[str, Any]:
+    kept = ports.get("tools")
+    if not isinstance(kept, dict):
+        return ports
+    new = [tool for tool in tool_types() if tool not in kept]
+    if not new:
+        return ports
+    ports = {**ports, "tools": kept | dict(zip(new, free_ports(len(new)), strict=True))}
+    whole = path.with_suffix(".new")
+    whole.unlink(missing_ok=True)
+    write_private_once(whole, json.dumps(ports, indent=2) + "\n")
+    whole.replace(path)
+    return ports
 
 
 def free_ports(count: int) -> list[int]:

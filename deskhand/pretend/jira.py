@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -18,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deskhand.pretend.model import Delivery, Event, PretendNote, PretendTicket, Webhook
-from deskhand.pretend.vendor import Call, Handler, NewTicket, Operation, PretendVendor
+from plugins.conformance.pretend.model import Event, PretendNote, PretendTicket, Webhook
+from plugins.conformance.pretend.vendor import Call, Handler, NewTicket, Operation, PretendVendor
 
 PROJECT_TYPES = {"HELP": "service_desk", "SW": "software"}
 ROLES = frozenset({"Administrators", "Developers", "Service Desk Team"})
@@ -28,6 +29,11 @@ PAGE = 100
 
 _INTERNAL = {"key": "sd.public.comment", "value": {"internal": True}}
 _JSON = {"application/json", "application/*", "*/*"}
+_EVENT_TYPES: Mapping[Event, str] = {
+    "created": "issue_created",
+    "resolved": "issue_resolved",
+    "noted": "issue_commented",
+}
 _REPORTER = "557058:requester"
 _AGENT = "557058:agent"
 _WORDS = {
@@ -44,8 +50,8 @@ class JiraAccount(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    email: str | None = None
-    token: str = Field(min_length=1)
+    email: str | None = Field(default="deskhand@acme.example", min_length=3)
+    api_token: str = Field(default_factory=lambda: secrets.token_urlsafe(18), min_length=1)
 
 
 class NewIssue(NewTicket):
@@ -61,6 +67,7 @@ class PretendJira(PretendVendor):
     tool_type = "jira"
     account_model = JiraAccount
     ticket_model: ClassVar[type[NewTicket]] = NewIssue
+    events = frozenset({"created", "resolved", "noted"})
     ticket_path = "/browse/{id}"
     open_status = "Open"
     resolved_status = "Done"
@@ -79,7 +86,8 @@ class PretendJira(PretendVendor):
 
     def credential(self, fields: Mapping[str, Any]) -> str:
         """`Basic email:token`, or `Bearer token`."""
-        return f"Basic {fields['email']}:{fields['token']}" if fields["email"] else f"Bearer {fields['token']}"
+        token = fields["api_token"]
+        return f"Basic {fields['email']}:{token}" if fields["email"] else f"Bearer {token}"
 
     def presented(self, request: Request) -> str | None:
         """The `Authorization` header, decoded."""
@@ -106,31 +114,34 @@ class PretendJira(PretendVendor):
         headers = {"Retry-After": "10", "RateLimit-Reason": "jira-burst-based"} if status == 429 else {}
         return _error(status, _WORDS.get(status, f"Jira refuses with {status}."), headers)
 
-    def delivery(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Delivery:
-        """An admin webhook's call. Its body is fixed: a tenant id has no place in it."""
+    def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> dict[str, Any]:
+        """What an admin webhook says. Its body is fixed: a tenant id has no place in it."""
+        del webhook
         moment = ticket.created_at if event == "created" else ticket.resolved_at or ticket.updated_at
+        users = {"created": _REPORTER, "resolved": _AGENT, "noted": ticket.notes[-1].author if ticket.notes else ""}
         done = [
             {"field": "resolution", "fieldId": "resolution", "from": None, "to": "10000", "toString": "Done"},
             {"field": "status", "fieldId": "status", "from": "1", "to": "10001", "toString": self.resolved_status},
         ]
-        body = {
+        return {
             "timestamp": int(moment.timestamp() * 1000),
             "webhookEvent": f"jira:issue_{'created' if event == 'created' else 'updated'}",
-            "issue_event_type_name": f"issue_{'created' if event == 'created' else 'resolved'}",
-            "user": self._user(_REPORTER if event == "created" else _AGENT, ticket),
+            "issue_event_type_name": _EVENT_TYPES[event],
+            "user": self._user(users[event], ticket),
             "issue": self._issue_json(ticket, api=2),
-            "changelog": {"id": _number(ticket), "items": [] if event == "created" else done},
+            "changelog": {"id": _number(ticket), "items": done if event == "resolved" else []},
         }
-        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
+        """The body signed, as with an admin webhook that has a secret."""
         signature = hmac.new(webhook.secret.encode(), raw, hashlib.sha256).hexdigest()
-        headers = {
+        return {
             "Content-Type": "application/json; charset=UTF-8",
             "User-Agent": "Atlassian Webhook HTTP Client",
             "X-Hub-Signature": f"sha256={signature}",
             "X-Atlassian-Webhook-Identifier": str(uuid.uuid4()),
             "X-Atlassian-Webhook-Flow": "Primary",
         }
-        return Delivery(webhook.url, headers, raw)
 
     def _json_only(self, handler: Handler) -> Handler:
         """The handler, for clients that take JSON."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -15,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from deskhand.pretend.control import ControlError
-from deskhand.pretend.model import Delivery, Event, PretendNote, PretendTicket, Webhook
-from deskhand.pretend.vendor import Call, Operation, PretendVendor
+from plugins.conformance.pretend.control import ControlError
+from plugins.conformance.pretend.model import Event, PretendNote, PretendTicket, Webhook
+from plugins.conformance.pretend.vendor import Call, Operation, PretendVendor
 from plugins.servicedesk_plus.authentication import HMAC_HEADER, SECRET_HEADER, Scheme, sign
 from plugins.servicedesk_plus.connection import MEDIA_TYPE
 
@@ -41,7 +42,7 @@ class ServiceDeskPlusAccount(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    api_key: str = Field(min_length=1)
+    api_key: str = Field(default_factory=lambda: secrets.token_urlsafe(18), min_length=1)
 
 
 class PretendServiceDeskPlus(PretendVendor):
@@ -50,6 +51,8 @@ class PretendServiceDeskPlus(PretendVendor):
     title: ClassVar[str] = "ServiceDesk Plus"
     tool_type: ClassVar[str] = "servicedesk_plus"
     account_model: ClassVar[type[BaseModel]] = ServiceDeskPlusAccount
+    events: ClassVar[frozenset[Event]] = frozenset({"created", "resolved", "noted"})
+    credential_headers: ClassVar[tuple[str, ...]] = ("authtoken", "technician_key")
     ticket_path: ClassVar[str] = "/requests/{id}"
 
     note_root = "note"
@@ -219,23 +222,30 @@ class PretendServiceDeskPlus(PretendVendor):
 
     # Webhooks.
 
-    def delivery(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Delivery:
-        """The flat template. It carries the secret, or under the scheme `hmac` a signature."""
-        created = event == "created"
-        body = {"tenant_id": webhook.tenant_id} if webhook.tenant_id else {}
+    def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> dict[str, Any]:
+        """The flat template."""
+        body: dict[str, Any] = {"tenant_id": webhook.tenant_id} if webhook.tenant_id else {}
         body |= {
-            "event": "ticket_created" if created else "ticket_resolved",
+            "event": f"ticket_{event}",
             "ticket_id": ticket.id,
             "subject": ticket.subject,
             "description": _html(ticket.description),
             "priority": ticket.priority or "",
             "created_at": _milliseconds(ticket.created_at),
         }
-        if not created:
+        if event == "resolved":
             body["resolved_at"] = _milliseconds(ticket.updated_at)
-        raw = json.dumps(body, ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json"} | _authentication(webhook, raw)
-        return Delivery(webhook.url, headers, raw)
+        if event == "noted":
+            body["actor_id"] = ticket.notes[-1].author
+        return body
+
+    def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
+        """The secret as the scheme has it, or under `hmac` a signature."""
+        return _authentication(webhook, raw)
+
+    def covers_body(self, scheme: str | None) -> bool:
+        """Only a signature does."""
+        return scheme == Scheme.HMAC
 
 
 _SUCCESS = {"status_code": 2000, "status": "success"}

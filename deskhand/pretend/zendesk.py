@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from deskhand.pretend.faults import OperationName
-from deskhand.pretend.model import Delivery, Event, PretendNote, PretendTicket, Webhook
-from deskhand.pretend.vendor import Call, Operation, PretendVendor
+from plugins.conformance.pretend.faults import OperationName
+from plugins.conformance.pretend.model import Event, PretendNote, PretendTicket, Webhook
+from plugins.conformance.pretend.vendor import Call, Operation, PretendVendor
 from plugins.rendering import html_to_text
 from plugins.zendesk.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
@@ -25,6 +26,11 @@ MAX_BODY_BYTES = 65_536
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.]*).*?\}\}", re.DOTALL)
 _TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
+_EVENTS: Mapping[Event, str] = {
+    "created": "ticket.created",
+    "resolved": "ticket.status_changed",
+    "noted": "ticket.comment_added",
+}
 _REQUESTER_ID = 901
 _AGENT_ID = 902
 
@@ -34,8 +40,8 @@ class ZendeskAccount(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    email: str = Field(min_length=3)
-    api_token: str = Field(min_length=1)
+    email: str = Field(default="deskhand@acme.example", min_length=3)
+    api_token: str = Field(default_factory=lambda: secrets.token_urlsafe(18), min_length=1)
 
 
 class PretendZendesk(PretendVendor):
@@ -48,6 +54,7 @@ class PretendZendesk(PretendVendor):
     title: ClassVar[str] = "Zendesk"
     tool_type: ClassVar[str] = "zendesk"
     account_model: ClassVar[type[BaseModel]] = ZendeskAccount
+    events: ClassVar[frozenset[Event]] = frozenset({"created", "resolved", "noted"})
     ticket_path: ClassVar[str] = "/agent/tickets/{id}"
     open_status: ClassVar[str] = "new"
     resolved_status: ClassVar[str] = "solved"
@@ -204,12 +211,14 @@ class PretendZendesk(PretendVendor):
 
     # Webhooks.
 
-    def delivery(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Delivery:
-        """An event body, or a trigger body if the webhook has a `tenant_id`; signed as of now."""
-        body = _trigger_body(event, ticket, webhook.tenant_id) if webhook.tenant_id else _event_body(event, ticket)
-        raw = json.dumps(body, ensure_ascii=False).encode()
+    def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> dict[str, Any]:
+        """An event body, or a trigger body if the webhook has a `tenant_id`."""
+        return _trigger_body(event, ticket, webhook.tenant_id) if webhook.tenant_id else _event_body(event, ticket)
+
+    def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
+        """The body signed as of now."""
         timestamp = _iso(datetime.now(UTC))
-        headers = {
+        return {
             "Content-Type": "application/json; charset=utf-8",
             SIGNATURE_HEADER: sign(webhook.secret, timestamp, raw),
             TIMESTAMP_HEADER: timestamp,
@@ -217,11 +226,15 @@ class PretendZendesk(PretendVendor):
             "X-Zendesk-Webhook-Id": "01PRETEND",
             "X-Zendesk-Webhook-Invocation-Id": uuid.uuid4().hex,
         }
-        return Delivery(webhook.url, headers, raw)
 
 
 def _event_body(event: Event, ticket: PretendTicket) -> dict[str, Any]:
-    name = "ticket.created" if event == "created" else "ticket.status_changed"
+    name = _EVENTS[event]
+    changes = {
+        "created": {},
+        "resolved": {"current": "SOLVED", "previous": "NEW"},
+        "noted": {"comment": {"id": ticket.notes[-1].id, "is_public": False}} if ticket.notes else {},
+    }
     return {
         "type": f"zen:event-type:{name}",
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"zendesk/{ticket.id}/{name}")),
@@ -229,9 +242,9 @@ def _event_body(event: Event, ticket: PretendTicket) -> dict[str, Any]:
         "time": ticket.updated_at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z",
         "zendesk_event_version": "2022-11-06",
         "subject": f"zen:ticket:{ticket.id}",
-        "event": {} if event == "created" else {"current": "SOLVED", "previous": "NEW"},
+        "event": changes[event],
         "detail": {
-            "actor_id": str(_REQUESTER_ID),
+            "actor_id": ticket.notes[-1].author if event == "noted" else str(_REQUESTER_ID),
             "id": ticket.id,
             "subject": ticket.subject,
             "description": ticket.description,
@@ -251,7 +264,7 @@ def _event_body(event: Event, ticket: PretendTicket) -> dict[str, Any]:
 def _trigger_body(event: Event, ticket: PretendTicket, tenant_id: str) -> dict[str, Any]:
     return {
         "tenant_id": tenant_id,
-        "event": "ticket_created" if event == "created" else "ticket_resolved",
+        "event": f"ticket_{event}",
         "ticket_id": ticket.id,
         "subject": ticket.subject,
         "description": ticket.description,

@@ -6,17 +6,17 @@ supported: it has no ADF, and Atlassian is ending it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
 import httpx
 
 from plugins.base import TicketMetadata
+from plugins.checking import Check
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
     ConfigurationError,
-    PluginError,
     TicketRefusedError,
 )
 from plugins.http import HttpPlugin, Sightings, json_or_none
@@ -182,7 +182,7 @@ class JiraPlugin(HttpPlugin):
             raise AuthenticationError(f"{self.tool_type} answered 400: {words}")
         self._refuse(response)
 
-    async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
+    async def remove_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
         """Delete the comment. Where Jira does not find it, it may also be that the account must not see it."""
         if posted.note_id is None:
             return False
@@ -194,8 +194,8 @@ class JiraPlugin(HttpPlugin):
             self._refuse(response)
         return True
 
-    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
-        """Look through the comments, newest first. `False` without the issue, `None` if they were not all seen."""
+    async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
+        """Look through the comments, newest first."""
         seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         hiding: _Hiding | None = None
         start = 0
@@ -207,7 +207,8 @@ class JiraPlugin(HttpPlugin):
                 params={"startAt": str(start), "maxResults": str(PAGE), "orderBy": "-created"},
             )
             if response.status_code == 404:
-                return False
+                seen.complete = True
+                return seen
             page = self._success(response)
             comments = page.get("comments")
             if not isinstance(comments, list):
@@ -221,32 +222,34 @@ class JiraPlugin(HttpPlugin):
                     if hiding is None:
                         issue = await self._issue(tenant_id, ticket_id, "project")
                         if issue is None:
-                            return False
+                            seen.complete = True
+                            return seen
                         hiding = await self._hiding(tenant_id, issue)
                     private = hiding.hides(comment)
                 author = string(mapping(comment.get("author")).get("accountId")) or None
                 seen.add(private=private, note_id=string(comment.get("id")) or None, author=author)
-                if seen.settled:
-                    return seen.best
             start += len(comments)
             total = page.get("total")
-            if not comments or (isinstance(total, int) and start >= total):
-                return seen.best or False
-        return seen.best
+            seen.complete = not comments or (isinstance(total, int) and start >= total)
+            if seen.settled or seen.complete:
+                return seen
+        return seen
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Ask Jira who we are."""
-        try:
-            me = self._success(await self._call(tenant_id, "GET", "/rest/api/3/myself"))
-            own = (await self.tenant(tenant_id)).settings.own_account_id
-        except PluginError as error:
-            return ConnectionReport(ok=False, findings=(str(error),))
+        check = Check()
+        me = await check.attempt(self._myself(tenant_id), refused="give another API token")
+        if me is None:
+            return check.report()
         account = string(me.get("accountId"))
-        findings = [f"signed in as {string(me.get('displayName'))}, account id {account}"]
+        check.good(f"signed in as {string(me.get('displayName'))}, account id {account}")
+        own = (await self.tenant(tenant_id)).settings.own_account_id
         if own != account:
-            said = "is not set" if own is None else "is another account's"
-            findings.append(f"own_account_id {said}: set it to {account}, so that our own events are recognised")
-        return ConnectionReport(ok=True, account=account, findings=tuple(findings))
+            check.open("events that our own notes cause are not recognised", f"set own_account_id to {account}")
+        return check.report(account)
+
+    async def _myself(self, tenant_id: str) -> dict[str, Any]:
+        return self._success(await self._call(tenant_id, "GET", "/rest/api/3/myself"))
 
     async def _issue(self, tenant_id: str, ticket_id: str, fields: str) -> dict[str, Any] | None:
         response = await self._call(tenant_id, "GET", _issue_path(ticket_id), params={"fields": fields})

@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import httpx
 from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
+from plugins.checking import Check
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
     ConfigurationError,
     PermanentAPIError,
-    PluginError,
     RateLimitError,
     TicketRefusedError,
 )
@@ -131,7 +131,7 @@ class ServiceDeskPlusPlugin(HttpPlugin):
             tenant_id, connection, "POST", connection.url(number, "notes"), form={"input_data": _compact(body)}
         )
 
-    async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
+    async def remove_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
         """Delete the note."""
         if posted.note_id is None:
             return False
@@ -145,11 +145,8 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         self._success(response, answer)
         return True
 
-    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
-        """Look through the notes, newest first; one by one where the list leaves out what counts, `MAX_SINGLE_NOTES`.
-
-        `None` if not all could be looked at.
-        """
+    async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
+        """Look through the notes, newest first; `MAX_SINGLE_NOTES` one by one where the list leaves things out."""
         seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
@@ -161,23 +158,23 @@ class ServiceDeskPlusPlugin(HttpPlugin):
             response = await self._call(tenant_id, connection, "GET", connection.url(number, "notes"), params=params)
             answer = Answer.of(response)
             if answer.not_found:
-                return False
+                seen.complete = True
+                return seen
             body = self._success(response, answer)
             for listed in answers.notes(body):
                 note: Mapping[str, Any] = listed
                 if not answers.is_whole(listed, ref):
                     if fetched == MAX_SINGLE_NOTES:
-                        return seen.best
+                        return seen
                     fetched += 1
                     note = await self._note(tenant_id, connection, number, listed.get("id"))
                 if answers.holds(note, ref):
                     private, note_id = answers.is_private(note), answers.id_of(note)
                     seen.add(private=private, note_id=note_id, author=answers.id_of(note.get("added_by")))
-                if seen.settled:
-                    return seen.best
-            if not answers.has_more_rows(body):
-                return seen.best or False
-        return seen.best
+            seen.complete = not answers.has_more_rows(body)
+            if seen.settled or seen.complete:
+                return seen
+        return seen
 
     async def _note(
         self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, note_id: Any
@@ -190,24 +187,27 @@ class ServiceDeskPlusPlugin(HttpPlugin):
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """List one request. The API has no way to ask who we are."""
-        try:
-            connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
-            params = {"input_data": _compact({"list_info": {"row_count": 1}})}
-            response = await self._call(tenant_id, connection, "GET", connection.url(), params=params)
-            answer = Answer.of(response)
-            if answer.not_found:
-                finding = (
-                    f"base_url or resource_path: there is no {connection.url()}; newer versions want /app/<portal>"
-                )
-                return ConnectionReport(ok=False, findings=(finding,))
-            self._success(response, answer)
-            own = (await self.tenant(tenant_id)).settings.own_account_id
-        except PluginError as error:
-            return ConnectionReport(ok=False, findings=(str(error),))
-        findings = ["ServiceDesk Plus accepts the API key and lists requests"]
-        if own is None:
-            findings.append("own_account_id is not set: give the technician's id if your webhooks tell of updates too")
-        return ConnectionReport(ok=True, findings=tuple(findings))
+        check = Check()
+        if await check.attempt(self._list_one(tenant_id), refused="give another API key") is None:
+            return check.report()
+        check.good("ServiceDesk Plus accepts the API key and lists requests")
+        if (await self.tenant(tenant_id)).settings.own_account_id is None:
+            check.open(
+                "events that our own notes cause are not recognised",
+                "set own_account_id to the technician's id if your webhooks tell of updates too",
+            )
+        return check.report()
+
+    async def _list_one(self, tenant_id: str) -> dict[str, Any]:
+        connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
+        params = {"input_data": _compact({"list_info": {"row_count": 1}})}
+        response = await self._call(tenant_id, connection, "GET", connection.url(), params=params)
+        answer = Answer.of(response)
+        if answer.not_found:
+            raise ConfigurationError(
+                f"base_url or resource_path: there is no {connection.url()}; newer versions want /app/<portal>"
+            )
+        return self._success(response, answer)
 
     async def _call(
         self,

@@ -1,13 +1,14 @@
 """The Zendesk plugin: the contract's four methods and the hooks, over Zendesk's Support API v2."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
-from plugins.exceptions import APIError, PluginError, TicketRefusedError
+from plugins.checking import Check
+from plugins.exceptions import APIError, TicketRefusedError
 from plugins.http import HttpPlugin, Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import received_at, settings_of, signed_bytes
@@ -129,8 +130,8 @@ class ZendeskPlugin(HttpPlugin):
             self._refuse(response)
         return True
 
-    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
-        """Look through the comments, newest first. `None` if Zendesk does not let us see them all."""
+    async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
+        """Look through the comments, newest first."""
         seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
@@ -138,7 +139,8 @@ class ZendeskPlugin(HttpPlugin):
         for _ in range(MAX_PAGES):
             response = await self._call(tenant_id, connection, "GET", f"tickets/{number}/comments", params=params)
             if response.status_code == 404:
-                return False
+                seen.complete = True
+                return seen
             page = self._success(response)
             comments, meta = page.get("comments"), page.get("meta")
             if not isinstance(comments, list):
@@ -147,37 +149,37 @@ class ZendeskPlugin(HttpPlugin):
                 if isinstance(comment, dict) and answers.holds(comment, ref):
                     note_id, author = answers.id_of(comment), answers.id_of(comment, "author_id")
                     seen.add(private=answers.is_private(comment), note_id=note_id, author=author)
-            if seen.settled:
-                return seen.best
-            if not isinstance(meta, dict) or not meta.get("has_more"):
-                return seen.best or False
+            seen.complete = not isinstance(meta, dict) or not meta.get("has_more")
+            if seen.settled or seen.complete or not isinstance(meta, dict):
+                return seen
             # The cursor and not `links.next`: credentials go to the tenant's own address, whatever a reply says.
             cursor = meta.get("after_cursor")
             if not isinstance(cursor, str) or cursor == params.get("page[after]"):
-                return seen.best
+                return seen
             params["page[after]"] = cursor
-        return seen.best
+        return seen
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Ask Zendesk who we are. It answers strangers too, with a user that has no id."""
-        try:
-            connection = await self.connection(tenant_id, ZendeskConnection)
-            body = self._success(await self._call(tenant_id, connection, "GET", "users/me.json"))
-            own = (await self.tenant(tenant_id)).settings.own_account_id
-        except PluginError as error:
-            return ConnectionReport(ok=False, findings=(str(error),))
+        check = Check()
+        body = await check.attempt(self._me(tenant_id), refused="give another API token or e-mail address")
+        if body is None:
+            return check.report()
         user = body.get("user")
         if not isinstance(user, dict) or user.get("id") is None:
-            return ConnectionReport(ok=False, findings=("Zendesk does not know this e-mail address and token",))
+            check.bad("Zendesk does not know this e-mail address and token", "give another API token or e-mail address")
+            return check.report()
         account = f"{user.get('name') or 'unnamed'} (user {user['id']})"
+        check.good(f"signed in as {account}")
         if user.get("role") not in ("agent", "admin"):
-            return ConnectionReport(
-                ok=False, account=account, findings=("the account is no agent: it cannot write internal notes",)
-            )
-        findings = ["Zendesk accepts the e-mail address and token"]
-        if own != str(user["id"]):
-            findings.append(f"set own_account_id to {user['id']}: events that our own notes cause are then ignored")
-        return ConnectionReport(ok=True, account=account, findings=tuple(findings))
+            check.bad("the account is no agent: it cannot write internal notes", "make it an agent in Zendesk")
+        if (await self.tenant(tenant_id)).settings.own_account_id != str(user["id"]):
+            check.open("events that our own notes cause are not recognised", f"set own_account_id to {user['id']}")
+        return check.report(account)
+
+    async def _me(self, tenant_id: str) -> dict[str, Any]:
+        connection = await self.connection(tenant_id, ZendeskConnection)
+        return self._success(await self._call(tenant_id, connection, "GET", "users/me.json"))
 
     async def _call(
         self,

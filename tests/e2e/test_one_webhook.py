@@ -165,12 +165,12 @@ async def test_the_history_shows_the_way_and_hides_the_words(desk: Desk, tool: s
     for policy in (policies.VALIDATE_WEBHOOK, policies.EXTRACT_METADATA, policies.GET_TICKET, policies.UPDATE_TICKET):
         assert policy.summary in opened
 
-    secrets = (SUBJECT, DESCRIPTION, REQUESTER, "Nauheim", "Farnsworth", tenant.credential, tenant.webhook_secret)
+    secrets = (SUBJECT, DESCRIPTION, REQUESTER, "Nauheim", "Farnsworth", *tenant.credentials, tenant.webhook_secret)
     for secret in (*secrets, "What this looks like"):
         assert secret not in shown
     for word in ("Nauheim", "Farnsworth", "What this looks like"):
         assert word in opened, "the same history, opened with the key, has them"
-    assert tenant.credential not in opened
+    assert not any(credential in opened for credential in tenant.credentials)
     assert tenant.webhook_secret not in opened
 
 

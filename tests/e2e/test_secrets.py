@@ -52,7 +52,7 @@ async def test_planted_secrets_are_in_neither_store(desk: Desk) -> None:
     for tenant in tenants:
         assert tenant.id in rows
         assert tenant.id.encode() in temporal, "the search would find what is there in plain text"
-        for secret in (tenant.credential, tenant.webhook_secret):
+        for secret in (*tenant.credentials, tenant.webhook_secret):
             assert secret not in rows
             # Hexadecimal, as PostgreSQL writes out binary columns.
             assert secret.encode().hex() not in rows
@@ -72,12 +72,12 @@ async def test_the_starter_cannot_open_a_credential_with_what_it_has(desk: Desk)
     with pytest.raises(SealError):
         open_connection(Keyring.parse(environment["DESKHAND_PAYLOAD_KEYS"]), tenant.id, sealed)
     opened = open_connection(Keyring.parse(desk.stack.state.credential_keys), tenant.id, sealed)
-    assert opened.secret["api_token"] == tenant.credential, "the right keys open it"
+    assert opened.secret["api_token"] in tenant.credentials, "the right keys open it"
 
 
 async def test_no_secret_stands_in_the_arguments_of_a_process(desk: Desk) -> None:
     tenant = await desk.tenant("jira")
-    secrets = (tenant.credential, tenant.webhook_secret, desk.stack.state.payload_keys, desk.stack.database.app)
+    secrets = (*tenant.credentials, tenant.webhook_secret, desk.stack.state.payload_keys, desk.stack.database.app)
     shown = "".join(arguments(pid) for pid in desk.stack.pids.values())
     assert "starter" in shown
     for secret in secrets:

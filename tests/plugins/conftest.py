@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from deskhand.pretend.controlling import Control
-from deskhand.pretend.serving import serve
-from deskhand.pretend.vendor import PretendVendor
-from tests.support.pretend import Host, MemoryTenants, PretendFactory, VendorT
+from plugins.conformance.pretend.controlling import Control
+from plugins.conformance.pretend.serving import Host, serve
+from plugins.conformance.pretend.vendor import PretendVendor
+from tests.support.pretend import MemoryTenants, PretendFactory, VendorT
 
 
 @pytest.fixture(scope="session")

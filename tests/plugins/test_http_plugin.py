@@ -14,6 +14,7 @@ from plugins.types import PostedNote
 from tests.support.pretend import MemoryTenants
 
 DEEP = b"[" * 100_000
+OURS, THEIRS, UNKNOWN = "1", "2", None
 
 
 class Tool(HttpPlugin):
@@ -22,6 +23,7 @@ class Tool(HttpPlugin):
     __tool_type__ = "tool"
 
     found: PostedNote | Literal[False] | None = None
+    surplus: tuple[PostedNote, ...] = ()
 
     def __init__(self, tenants: MemoryTenants, http: httpx.AsyncClient) -> None:
         super().__init__(tenants, http)
@@ -39,8 +41,13 @@ class Tool(HttpPlugin):
     async def post_note(self, tenant_id: str, ticket_id: str, content: str) -> PostedNote | None:
         raise NotImplementedError
 
-    async def find_note(self, tenant_id: str, ticket_id: str, ref: str) -> PostedNote | Literal[False] | None:
-        return self.found
+    async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings | None:
+        seen = Sightings(OURS)
+        for note in (*self.surplus, *((self.found,) if self.found else ())):
+            author = OURS if note.note_id else None
+            seen.add(private=note.private, note_id=note.note_id, author=author)
+        seen.complete = self.found is not None
+        return seen
 
     async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
         self.retracted.append(posted.note_id)
@@ -82,9 +89,6 @@ async def test_what_may_be_another_accounts_is_left_alone(tool: Tool) -> None:
     with pytest.raises(PrivacyError, match=r"public; it was left alone.*by hand"):
         await tool.has_note("acme", "1", "dh-1")
     assert tool.retracted == []
-
-
-OURS, THEIRS, UNKNOWN = "1", "2", None
 
 
 @pytest.mark.parametrize(

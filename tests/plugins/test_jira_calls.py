@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from pydantic import ValidationError as ModelError
 
-from deskhand.pretend.controlling import Control
 from deskhand.pretend.jira import PROJECT_TYPES, PretendJira
-from deskhand.pretend.model import PretendNote, now
-from deskhand.pretend.vendor import PretendVendor
 from plugins.base import TicketMetadata
+from plugins.conformance.pretend.controlling import Control
+from plugins.conformance.pretend.model import PretendNote, now
+from plugins.conformance.pretend.vendor import PretendVendor
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
@@ -67,7 +67,7 @@ async def jira(
 ) -> Jira:
     vendor = await pretend(PretendJira)
     site = control(vendor)
-    account_id = await site.account(email="deskhand@example.com", token=TOKEN)
+    account_id = (await site.account(email="deskhand@example.com", api_token=TOKEN)).id
     connected = Jira(JiraPlugin(tenants, http), tenants, vendor, site, account_id)
     connected.connect()
     return connected
@@ -186,7 +186,7 @@ async def test_what_is_no_issue_key_never_reaches_a_url(jira: Jira, key: str) ->
 
 
 async def test_without_an_email_address_the_token_is_a_bearer_token(jira: Jira) -> None:
-    await jira.site.account(token="another-token")
+    await jira.site.account(email=None, api_token="another-token")
     key = await jira.site.ticket()
     jira.connect(email=None, api_token="another-token")
     assert await jira.plugin.get_ticket("acme", key) is not None
@@ -245,18 +245,20 @@ async def test_a_check_says_who_we_are_and_what_to_set(jira: Jira) -> None:
     report = await jira.plugin.check_connection("acme")
     assert report.ok
     assert report.account == jira.account_id
-    assert any("own_account_id" in finding and jira.account_id in finding for finding in report.findings)
+    assert any(finding.mend == f"set own_account_id to {jira.account_id}" for finding in report.findings)
     jira.connect(TenantSettings(own_account_id=jira.account_id))
-    assert not any("own_account_id" in finding for finding in (await jira.plugin.check_connection("acme")).findings)
+    assert not any(
+        "own_account_id" in finding.mend for finding in (await jira.plugin.check_connection("acme")).findings
+    )
 
 
 async def test_a_check_with_a_wrong_token_says_what_to_do(jira: Jira) -> None:
     jira.connect(api_token="wrong")
     report = await jira.plugin.check_connection("acme")
     assert not report.ok
-    assert "expired" in report.findings[0]
-    assert "api.atlassian.com/ex/jira" in report.findings[0]
-    assert "wrong" not in report.findings[0]
+    assert "expired" in report.findings[0].what
+    assert "api.atlassian.com/ex/jira" in report.findings[0].what
+    assert "wrong" not in report.findings[0].what
 
 
 # Writing: private or not posted

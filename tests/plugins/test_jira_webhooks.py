@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from deskhand.pretend.controlling import Control
 from deskhand.pretend.jira import PretendJira
-from deskhand.pretend.vendor import PretendVendor
+from plugins.conformance.pretend.controlling import Control
+from plugins.conformance.pretend.vendor import PretendVendor
 from plugins.exceptions import ValidationError
 from plugins.jira import JiraPlugin
 from plugins.jira.values import MAX_WEBHOOK_TEXT

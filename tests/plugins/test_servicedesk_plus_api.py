@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deskhand.pretend.model import PretendNote, now
 from deskhand.pretend.servicedesk_plus import PretendServiceDeskPlus
+from plugins.conformance.pretend.model import PretendNote, now
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
@@ -487,7 +487,7 @@ def quote(sdp: PretendServiceDeskPlus, number: str, author: str, *, private: boo
 
 
 def own_account(sdp: PretendServiceDeskPlus) -> str:
-    return sdp.add_account({"api_key": KEY})
+    return sdp.add_account({"api_key": KEY}).id
 
 
 async def test_a_lost_public_note_is_taken_back_when_it_is_found(
@@ -650,7 +650,7 @@ def test_of_a_huge_request_only_the_beginning_of_each_text_is_read(plugin: Servi
 async def test_a_connection_that_works(plugin: ServiceDeskPlusPlugin, tenants: MemoryTenants, number: str) -> None:
     report = await plugin.check_connection("acme")
     assert report.ok
-    assert any("own_account_id is not set" in finding for finding in report.findings)
+    assert any("own_account_id" in finding.mend for finding in report.findings)
 
 
 @pytest.mark.parametrize(
@@ -668,4 +668,4 @@ async def test_a_connection_that_does_not_work_says_why(
     connect(tenants, sdp.origin, **changed)
     report = await plugin.check_connection("acme")
     assert not report.ok
-    assert words in report.findings[0]
+    assert words in report.findings[0].what

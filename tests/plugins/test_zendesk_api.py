@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deskhand.pretend.model import PretendNote, now
 from deskhand.pretend.zendesk import PretendZendesk
+from plugins.conformance.pretend.model import PretendNote, now
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
@@ -384,7 +384,7 @@ def quote(zendesk: PretendZendesk, number: str, author: str, *, private: bool = 
 
 
 def own_account(zendesk: PretendZendesk) -> str:
-    return zendesk.add_account({"email": "deskhand@acme.example", "api_token": TOKEN})
+    return zendesk.add_account({"email": "deskhand@acme.example", "api_token": TOKEN}).id
 
 
 async def test_a_lost_public_note_is_taken_back_when_it_is_found(
@@ -532,13 +532,13 @@ def test_a_long_first_comment_is_still_known_as_the_description(plugin: ZendeskP
 async def test_a_connection_that_works_names_the_account(
     plugin: ZendeskPlugin, tenants: MemoryTenants, zendesk: PretendZendesk
 ) -> None:
-    own = zendesk.add_account({"email": "deskhand@acme.example", "api_token": TOKEN})
+    own = own_account(zendesk)
     report = await plugin.check_connection("acme")
     assert report.ok
     assert own in report.account
-    assert any(f"own_account_id to {own}" in finding for finding in report.findings)
+    assert any(f"own_account_id to {own}" in finding.mend for finding in report.findings)
     connect(tenants, zendesk.origin, TenantSettings(own_account_id=own))
-    assert not any("own_account_id" in finding for finding in (await plugin.check_connection("acme")).findings)
+    assert not any("own_account_id" in finding.mend for finding in (await plugin.check_connection("acme")).findings)
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ async def test_an_account_that_cannot_write_notes(tenants: MemoryTenants, user: 
     async with httpx.AsyncClient(transport=reply) as client:
         report = await ZendeskPlugin(tenants, client).check_connection("acme")
     assert not report.ok
-    assert words in report.findings[0]
+    assert any(words in finding.what for finding in report.findings)
 
 
 async def test_a_connection_that_does_not_work_says_why(
@@ -564,4 +564,4 @@ async def test_a_connection_that_does_not_work_says_why(
     connect(tenants, zendesk.origin, api_token="another")
     report = await plugin.check_connection("acme")
     assert not report.ok
-    assert "401" in report.findings[0]
+    assert "401" in report.findings[0].what

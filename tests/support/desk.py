@@ -12,11 +12,12 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.testing import TimeSkipper
 
 from deskhand.devstack.stack import Stack
-from deskhand.pretend.controlling import Control
-from deskhand.pretend.model import Event
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
 from plugins.base import TicketingToolPlugin
+from plugins.conformance.pretend.controlling import Control
+from plugins.conformance.pretend.model import Event
+from plugins.fields import split_secrets
 from plugins.jira import JiraPlugin
 from plugins.rendering import adf_to_text, html_to_text
 from plugins.servicedesk_plus import ServiceDeskPlusPlugin
@@ -45,8 +46,8 @@ class Tenant:
     tool: str
     webhook_url: str
     webhook_secret: str
-    credential: str
-    """The API credential, to be found nowhere but at the vendor."""
+    credentials: tuple[str, ...]
+    """The API credentials, to be found nowhere but at the vendor."""
     account_id: str
     settings: TenantSettings
     vendor: Control
@@ -96,7 +97,7 @@ class Desk:
 
     def vendor(self, tool: str) -> Control:
         """The control API of a pretend tool."""
-        return Control(self.http, getattr(self.stack.addresses, tool))
+        return Control(self.http, self.stack.addresses.tools[tool])
 
     async def clear_faults(self) -> None:
         """Have every vendor behave."""
@@ -104,29 +105,26 @@ class Desk:
             await self.vendor(tool).clear_faults()
 
     async def tenant(
-        self, tool: str, *, mode: TenantMode = TenantMode.LIVE, signature_scheme: str | None = None
+        self,
+        tool: str,
+        *,
+        edition: str | None = None,
+        mode: TenantMode = TenantMode.LIVE,
+        signature_scheme: str | None = None,
     ) -> Tenant:
-        """Add a tenant and connect its tool."""
+        """Add a tenant and connect its tool, in the way that the pretend tool calls `edition`."""
         vendor = self.vendor(tool)
         tenant_id = f"t-{secrets.token_hex(4)}"
-        credential, webhook_secret = (f"planted-{secrets.token_hex(12)}" for _ in range(2))
-        email = f"{tenant_id}@deskhand.example"
-        plain = {"base_url": vendor.origin}
-        if tool == "servicedesk_plus":
-            account_id = await vendor.account(api_key=credential)
-            connection = Connection(plain, {"api_key": credential})
-        else:
-            account_id = await vendor.account(
-                **{"email": email, "token" if tool == "jira" else "api_token": credential}
-            )
-            connection = Connection({**plain, "email": email}, {"api_token": credential})
-        settings = TenantSettings(own_account_id=account_id, signature_scheme=signature_scheme)
+        webhook_secret = f"planted-{secrets.token_hex(12)}"
+        account = await vendor.account(**((await vendor.editions())[edition] if edition else {}))
+        plain, hidden = split_secrets(PLUGINS[tool].connection_model, account.connection)
+        settings = TenantSettings(own_account_id=account.id, signature_scheme=signature_scheme)
         url = f"{self.stack.addresses.starter}/webhooks/{tool}/{tenant_id}"
         await self.admin.add(
             NewTenant(
                 id=tenant_id,
                 tool=tool,
-                connection=connection,
+                connection=Connection(plain, hidden),
                 webhook_secrets=(WebhookSecret(SecretStr(webhook_secret)),),
                 mode=mode,
                 settings=settings,
@@ -134,7 +132,7 @@ class Desk:
         )
         named = tenant_id if tool == "servicedesk_plus" else None
         await vendor.webhook(url, webhook_secret, named, signature_scheme)
-        return Tenant(tenant_id, tool, url, webhook_secret, credential, account_id, settings, vendor)
+        return Tenant(tenant_id, tool, url, webhook_secret, tuple(hidden.values()), account.id, settings, vendor)
 
     async def signed(self, tenant: Tenant, ticket_id: str, event: Event = "created") -> Signed:
         """The vendor's call for an event of a ticket; its delivery id is fresh each time."""

@@ -1,8 +1,9 @@
 import pytest
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from deskhand.cli.connection import build_connection, parse_assignments, parse_secrets, secret_fields
+from deskhand.cli.connection import build_connection, parse_assignments, parse_secrets
 from deskhand.cli.errors import CliError
+from plugins.fields import secret_fields
 
 PLANTED = "planted-secret-7391"
 

@@ -1,5 +1,6 @@
 """The state folder: what it keeps, who may read it, and that only one stack uses it."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,15 +13,27 @@ import pytest
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack import clean, lock
 from deskhand.devstack.errors import DevStackError
-from deskhand.devstack.state import FOLDER_VARIABLE, State, busy_ports
+from deskhand.devstack.state import FOLDER_VARIABLE, PORTS_FILE, State, busy_ports
 
 
 def test_ports_and_keys_are_chosen_once(tmp_path: Path) -> None:
     first = State.open(tmp_path / "state")
     assert State.open(tmp_path / "state") == first
-    ports = astuple(first.ports)
-    assert len(set(ports)) == len(ports)
+    *ports, tools = astuple(first.ports)
+    every = [*ports, *tools.values()]
+    assert len(set(every)) == len(every)
     assert busy_ports(first.ports) == {}
+
+
+def test_a_tool_that_was_installed_since_gets_a_port(tmp_path: Path) -> None:
+    first = State.open(tmp_path / "state")
+    kept = json.loads((first.folder / PORTS_FILE).read_text())
+    del kept["tools"]["jira"]
+    (first.folder / PORTS_FILE).write_text(json.dumps(kept))
+    second = State.open(tmp_path / "state")
+    assert second.ports.tools.keys() == first.ports.tools.keys()
+    assert second.ports.tools["zendesk"] == first.ports.tools["zendesk"]
+    assert State.open(tmp_path / "state") == second
 
 
 def test_the_keys_are_two_keyrings(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
-from deskhand.pretend.serving import serve
 from deskhand.settings import Settings
+from plugins.conformance.pretend.serving import serve
 from starter.app import create_app
 from starter.runs import TemporalRuns
 from starter.tenants import TenantLookup

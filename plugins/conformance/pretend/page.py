@@ -6,7 +6,7 @@ from typing import Any
 
 import nh3
 
-from deskhand.pretend.model import PretendNote, PretendTicket
+from plugins.conformance.pretend.model import PretendNote, PretendTicket
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

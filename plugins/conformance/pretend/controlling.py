@@ -1,11 +1,12 @@
 """A client of the control API, for whoever drives pretend tools: the demo, tests, the bench."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
 
-from deskhand.pretend.model import Event
+from plugins.conformance.pretend.model import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,15 @@ class Created:
     """What the webhook answered; `None` if it was not called, or gave no answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class ControlledAccount:
+    """An account that the tool accepts from now on."""
+
+    id: str
+    connection: Mapping[str, Any] = field(repr=False)
+    """The fields of the plugin's `connection_model` that connect as it; some are secret."""
+
+
 class Control:
     """The control API of one pretend tool. Whatever it refuses raises `httpx.HTTPStatusError`."""
 
@@ -26,10 +36,18 @@ class Control:
         self.http = http
         self.origin = origin
 
-    async def account(self, **credentials: str) -> str:
-        """Accept these credentials; the account's id."""
-        answer = await self._call("POST", "/accounts", credentials)
-        return str(answer["account_id"])
+    async def account(self, **fields: Any) -> ControlledAccount:
+        """Accept an account with these fields of the vendor's `account_model`; what is not given is made up."""
+        answer = await self._call("POST", "/accounts", fields)
+        return ControlledAccount(answer["account_id"], answer["connection"])
+
+    async def editions(self) -> dict[str, dict[str, Any]]:
+        """Each way of connecting, as the fields that make an account connect that way."""
+        return cast(dict[str, dict[str, Any]], await self._call("GET", "/editions"))
+
+    async def expire_tokens(self) -> None:
+        """Have all access tokens that were given out be refused from now on."""
+        await self._call("DELETE", "/tokens")
 
     async def webhook(self, url: str, secret: str, tenant_id: str | None = None, scheme: str | None = None) -> None:
         """Announce tickets there."""

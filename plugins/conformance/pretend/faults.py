@@ -6,7 +6,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 
-OperationName = Literal["get_ticket", "post_note", "list_notes", "retract_note", "other"]
+OperationName = Literal["get_ticket", "list_tickets", "post_note", "list_notes", "retract_note", "token", "other"]
+"""What a request to the vendor's API is for. `token` gives an access token out."""
 
 NOTE_KINDS = frozenset({"public", "double", "lose"})
 """Faults in how a note is stored: they wait for a `post_note`."""
@@ -29,7 +30,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    operation: Literal["get_ticket", "post_note", "list_notes", "retract_note", "any"]
+    operation: OperationName | Literal["any"]
     kind: Literal["status", "slow", "late", "drop", "public", "double", "lose", "garbage"]
     times: int | None = Field(default=None, ge=1)
     """How many requests it hits; `None` until cleared."""

@@ -1,16 +1,21 @@
 """The base of the pretend ticketing tools: accounts, tickets, faults and the log. A subclass supplies the vendor.
 
 A `PretendVendor` is an ASGI application to be served by uvicorn: the vendor's API, the control API under `/_pretend`
-(`deskhand.pretend.control`) and a read-only page.
+(`plugins.conformance.pretend.control`) and a read-only page. A subclass must refuse what the real vendor refuses (wrong
+authentication, media type, a note that does not ask for privacy comes out public): a conformance test is worth as much
+as the pretend tool is strict.
 """
 
 import asyncio
 import copy
+import hashlib
+import json
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import httpx
@@ -21,10 +26,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from deskhand.pretend.control import ControlError, control_error, control_routes
-from deskhand.pretend.faults import Fault, Faults, OperationName, close_unanswered, hung_up_within
-from deskhand.pretend.model import Delivery, Event, LogEntry, PretendNote, PretendTicket, Webhook, now
-from deskhand.pretend.page import render_page
+from plugins.conformance.pretend.control import ControlError, control_error, control_routes
+from plugins.conformance.pretend.faults import Fault, Faults, OperationName, close_unanswered, hung_up_within
+from plugins.conformance.pretend.model import Delivery, Event, LogEntry, PretendNote, PretendTicket, Webhook, now
+from plugins.conformance.pretend.page import render_page
+from plugins.conformance.pretend.tokens import Tokens
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 LOG_LENGTH = 10_000
@@ -40,8 +46,8 @@ class NewTicket(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    subject: str
-    description: str
+    subject: str = "VPN drops"
+    description: str = "Every ten minutes."
     priority: str | None = None
     """The vendor's own name for it; `None` leaves it out, as a vendor with a hidden field does."""
     requester: str = "Robin Example"
@@ -49,14 +55,30 @@ class NewTicket(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """An account that the vendor knows."""
+
+    id: str
+    """The vendor's id for it."""
+    fields: Mapping[str, Any] = field(repr=False)
+    """What it was made from: the fields of `account_model`."""
+    connection: Mapping[str, Any] = field(repr=False)
+    """The fields of the plugin's `connection_model` that connect as this account."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated request to the vendor's API."""
+    """One request to the vendor's API by an account that it knows."""
 
     request: Request
     body: bytes
-    account: str
-    """The vendor's id of the account that called."""
+    caller: Account
     fault: Fault | None = None
+
+    @property
+    def account(self) -> str:
+        """The vendor's id of the account that called."""
+        return self.caller.id
 
     def parameter(self, name: str) -> str:
         """A parameter of the route's path."""
@@ -74,6 +96,12 @@ class Operation:
     method: str
     path: str
     handler: Handler
+    public: bool = False
+    """Whether it is called without authentication, as an address that gives tokens out is. `Call.caller` is then
+    `NOBODY`."""
+
+
+NOBODY = Account("nobody", MappingProxyType({}), MappingProxyType({}))
 
 
 class PretendVendor(ABC):
@@ -84,7 +112,13 @@ class PretendVendor(ABC):
     tool_type: ClassVar[str]
     """The plugin's tool type."""
     account_model: ClassVar[type[BaseModel]]
-    """What `POST /_pretend/accounts` takes."""
+    """What `POST /_pretend/accounts` takes. Every field needs a default, credentials a fresh one each time."""
+    editions: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"default": MappingProxyType({})})
+    """Each way of connecting, by name, as the fields of `account_model` that make an account connect that way."""
+    events: ClassVar[frozenset[Event]] = frozenset({"created"})
+    """What its webhooks can tell."""
+    credential_headers: ClassVar[tuple[str, ...]] = ("authorization",)
+    """The request headers (lower case) that hold credentials: two requests that differ in them are not the same."""
     ticket_model: ClassVar[type[NewTicket]] = NewTicket
     ticket_path: ClassVar[str]
     """Where a technician would open a ticket, with `{id}` in it."""
@@ -98,11 +132,13 @@ class PretendVendor(ABC):
         self.tickets: dict[str, PretendTicket] = {}
         self.webhook: Webhook | None = None
         self.faults = Faults()
+        self.tokens = Tokens()
+        """Access tokens that were given out, where the vendor does that."""
         self.log: deque[LogEntry] = deque(maxlen=LOG_LENGTH)
         self.running = 0
         """Requests to the vendor's API whose work is not over."""
         self._changed = asyncio.Condition()
-        self._accounts: dict[str, str] = {}
+        self._accounts: dict[str, Account] = {}
         self._snapshots: dict[tuple[str, Event], PretendTicket] = {}
         self._requests = 0
         self._numbers = 10_000
@@ -141,11 +177,33 @@ class PretendVendor(ABC):
         """The vendor's answer of this status (300 to 599), in the vendor's own shape of body."""
 
     @abstractmethod
-    def delivery(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Delivery:
-        """The webhook call that tells of the event, signed. `ticket` is as it was at the event.
+    def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Mapping[str, Any]:
+        """What the webhook says of the event. `ticket` is as it was at the event.
 
-        The body depends on nothing but the arguments and the origin; a delivery id in a header is fresh per call.
+        It depends on nothing but the arguments and the origin: each delivery of an event has the same body. Of the
+        event `noted`, the note is the ticket's last, and its author is who caused the event.
         """
+
+    @abstractmethod
+    def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
+        """The headers of a webhook call with this body: whatever shows that it is authentic, ids fresh per call."""
+
+    # What a subclass may change.
+
+    def connection(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of the plugin's `connection_model` that connect as the account made from these fields.
+
+        Default: the same fields, and `base_url`.
+        """
+        return {"base_url": self.origin, **fields}
+
+    def covers_body(self, scheme: str | None) -> bool:
+        """Whether what `webhook_headers` says under this scheme depends on the body. Default: yes.
+
+        Where the secret itself is sent, it does not, and nobody can tell a changed body from the true one.
+        """
+        del scheme
+        return True
 
     # Help for subclasses.
 
@@ -169,6 +227,7 @@ class PretendVendor(ABC):
         if kind != "lose":
             ticket.notes.append(note)
             ticket.updated_at = note.created_at
+            self._remember("noted", ticket)
         if kind == "double":
             ticket.notes.append(self._note(call, body, private, extra))
         return note
@@ -185,15 +244,22 @@ class PretendVendor(ABC):
 
     # What the control API does.
 
-    def add_account(self, fields: Mapping[str, Any]) -> str:
-        """Accept these credentials from now on; the account's id, the same one for credentials already known."""
-        credential = self.credential(fields)
-        if credential not in self._accounts:
-            self._accounts[credential] = self.new_account_id()
-        return self._accounts[credential]
+    def add_account(self, fields: Mapping[str, Any] | None = None) -> Account:
+        """Accept an account with these fields (of `account_model`) from now on; the known one for known credentials."""
+        account = self.account_model.model_validate(fields or {}).model_dump()
+        credential = self.credential(account)
+        known = self._accounts.get(credential)
+        made = Account(known.id if known else self.new_account_id(), account, self.connection(account))
+        self._accounts[credential] = made
+        return made
 
-    def add_ticket(self, fields: Mapping[str, Any]) -> PretendTicket:
+    def account_of(self, credential: str) -> Account | None:
+        """The account with this credential, in the form of `credential`."""
+        return self._accounts.get(credential)
+
+    def add_ticket(self, fields: Mapping[str, Any] | None = None) -> PretendTicket:
         """Create a ticket from the fields of `ticket_model`."""
+        fields = self.ticket_model.model_validate(fields or {}).model_dump()
         moment = now()
         ticket = PretendTicket(
             id=self.new_ticket_id(fields),
@@ -238,6 +304,16 @@ class PretendVendor(ABC):
         if snapshot is None:
             raise ControlError(409, f"event: this ticket was not {event}")
         return self.delivery(event, snapshot, self.webhook)
+
+    def delivery(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> Delivery:
+        """The webhook call that tells of an event of the ticket, as it was then."""
+        body = self.webhook_body(event, ticket, webhook)
+        return self.signed(json.dumps(body, ensure_ascii=False).encode(), webhook)
+
+    def signed(self, raw: bytes, webhook: Webhook) -> Delivery:
+        """The webhook call with this body, however it is written."""
+        headers = {"Content-Type": "application/json", **self.webhook_headers(raw, webhook)}
+        return Delivery(webhook.url, headers, raw)
 
     async def announce(self, ticket: PretendTicket, event: Event) -> int | None:
         """Call the webhook; the status answered, `None` without a webhook or an answer."""
@@ -300,13 +376,13 @@ class PretendVendor(ABC):
 
     async def _answer(self, operation: Operation, request: Request) -> Response:
         self._requests += 1
-        account = self._accounts.get(self.presented(request) or "")
+        account = NOBODY if operation.public else self._accounts.get(self.presented(request) or "")
         entry = LogEntry(
             self._requests,
             operation.name,
             request.method,
             request.url.path,
-            account,
+            account.id if account else None,
             dict(request.cookies),
             time.monotonic(),
         )
@@ -317,6 +393,7 @@ class PretendVendor(ABC):
         except ClientDisconnect:
             _gone(entry)
             return Response()
+        entry.digest = self._digest(request, body)
         if fault and fault.kind in ("slow", "late") and await self._hangs_up(request, entry, fault):
             return Response()
         response = await self._work(operation, request, body, account, fault)
@@ -324,11 +401,17 @@ class PretendVendor(ABC):
             entry.ended = time.monotonic()
             await close_unanswered(request)
             return response
-        response.set_cookie(SESSION_COOKIE, account or "nobody")
+        response.set_cookie(SESSION_COOKIE, account.id if account else NOBODY.id)
         if not entry.client_gone:
             entry.status = response.status_code
             entry.ended = time.monotonic()
         return response
+
+    def _digest(self, request: Request, body: bytes) -> str:
+        """Tells requests apart by all that the vendor acts on. A hash, since the log is open to everybody."""
+        credentials = [request.headers.get(name, "") for name in self.credential_headers]
+        parts = (request.method, str(request.url), *credentials, body.hex())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     async def _hangs_up(self, request: Request, entry: LogEntry, fault: Fault) -> bool:
         """Wait as the fault says. True if the client hung up and the work is not to be done."""
@@ -341,7 +424,7 @@ class PretendVendor(ABC):
         return False
 
     async def _work(
-        self, operation: Operation, request: Request, body: bytes, account: str | None, fault: Fault | None
+        self, operation: Operation, request: Request, body: bytes, account: Account | None, fault: Fault | None
     ) -> Response:
         if fault and fault.kind == "status" and fault.status is not None:
             response = self.refusal(fault.status)

@@ -1,4 +1,4 @@
-"""Serving pretend tools in this process: for `python -m deskhand.pretend`, tests and the bench."""
+"""Serving pretend tools in this process."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,28 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from plugins.conformance.pretend.vendor import PretendVendor
 
 AppT = TypeVar("AppT", bound=ASGIApp)
 
 GRACE = 2
 """Seconds that requests still running get when a server stops."""
+
+
+class Host:
+    """A server whose vendor can be exchanged: a fresh one for each test, without starting servers again."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.vendor: PretendVendor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI)."""
+        if self.vendor is None:
+            raise RuntimeError("no vendor yet")
+        await self.vendor(scope, receive, send)
 
 
 class _Server(uvicorn.Server):

@@ -4,7 +4,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Event = Literal["created", "resolved"]
+from plugins.rendering import adf_to_text, html_to_text
+
+Event = Literal["created", "resolved", "noted"]
+"""`noted`: a note was added to a ticket, as our own notes are."""
 
 
 @dataclass(slots=True)
@@ -21,6 +24,11 @@ class PretendNote:
     created_at: datetime
     extra: dict[str, Any] = field(default_factory=dict)
     """What else this vendor stores with a note."""
+
+    @property
+    def text(self) -> str:
+        """What the note says."""
+        return adf_to_text(self.body) if isinstance(self.body, dict) else html_to_text(self.body)
 
     def public_view(self) -> dict[str, Any]:
         """The note as the control API lists it."""
@@ -99,6 +107,13 @@ class LogEntry:
     status: int | None = None
     """What was answered; `None` while there is no answer and where none was given."""
     client_gone: bool = False
+    digest: str = ""
+    """The same for two requests if and only if they are the same: method, address, query, credentials and body."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the request could change something."""
+        return self.method not in ("GET", "HEAD")
 
     def public_view(self) -> dict[str, Any]:
         """The entry as the control API lists it."""

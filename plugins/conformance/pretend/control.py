@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deskhand.pretend.faults import Fault
-from deskhand.pretend.model import Event, PretendTicket, Webhook
+from plugins.conformance.pretend.faults import Fault
+from plugins.conformance.pretend.model import Event, PretendTicket, Webhook
 
 if TYPE_CHECKING:
-    from deskhand.pretend.vendor import PretendVendor
+    from plugins.conformance.pretend.vendor import PretendVendor
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -50,7 +50,7 @@ class _ResolveBody(_Body):
 
 
 class _DeliveryQuery(_Body):
-    event: Literal["created", "resolved"] = "created"
+    event: Event = "created"
 
 
 def control_routes(vendor: "PretendVendor") -> list[Route]:
@@ -68,6 +68,8 @@ class _Control:
 
         return [
             route("POST", "/accounts", self.add_account),
+            route("GET", "/editions", self.editions),
+            route("DELETE", "/tokens", self.expire_tokens),
             route("PUT", "/webhook", self.set_webhook),
             route("POST", "/tickets", self.add_ticket),
             route("GET", "/tickets", self.list_tickets),
@@ -81,7 +83,15 @@ class _Control:
 
     async def add_account(self, request: Request) -> Response:
         fields = await _read(request, self.vendor.account_model)
-        return JSONResponse({"account_id": self.vendor.add_account(fields.model_dump())}, status_code=201)
+        account = self.vendor.add_account(fields.model_dump())
+        return JSONResponse({"account_id": account.id, "connection": dict(account.connection)}, status_code=201)
+
+    async def editions(self, _request: Request) -> Response:
+        return JSONResponse({name: dict(fields) for name, fields in self.vendor.editions.items()})
+
+    async def expire_tokens(self, _request: Request) -> Response:
+        self.vendor.tokens.expire()
+        return Response(status_code=204)
 
     async def set_webhook(self, request: Request) -> Response:
         fields = await _read(request, _WebhookBody)
