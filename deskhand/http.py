@@ -90,7 +90,9 @@ class AddressGuard:
         if _is_never_allowed(effective):
             raise ForbiddenAddressError("leads to an address that is never allowed")
         if not effective.is_global and not private:
-            raise ForbiddenAddressError("leads to a private address, which this tenant does not allow")
+            raise ForbiddenAddressError(
+                "leads to a private address; only a tenant added with --allow-private-address may have one"
+            )
 
     async def _own_addresses(self, port: int) -> set[_Address]:
         own: set[_Address] = set()

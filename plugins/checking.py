@@ -17,7 +17,7 @@ from plugins.types import ConnectionReport, Finding
 
 ResultT = TypeVar("ResultT")
 
-STEP_SECONDS = 10.0
+STEP_SECONDS = 5.0
 """What one step may take: somebody is waiting for the answer."""
 
 

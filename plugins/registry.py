@@ -20,6 +20,8 @@ class PluginRegistry:
     classes: Mapping[str, type[TicketingToolPlugin]]
     failures: Mapping[str, str]
     """Entry-point name to one sentence. A broken plugin is reported and the rest work."""
+    origins: Mapping[str, str]
+    """Tool type to the installed package, with its version, that brought the plugin."""
 
     def bind(self, tenants: TenantConfigs, http: httpx.AsyncClient) -> Mapping[str, TicketingToolPlugin]:
         """One instance of each plugin over these dependencies, by tool type."""
@@ -30,6 +32,7 @@ def load_plugins() -> PluginRegistry:
     """Find and import every installed plugin."""
     classes: dict[str, type[TicketingToolPlugin]] = {}
     failures: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
         try:
             plugin = _load(entry)
@@ -41,7 +44,8 @@ def load_plugins() -> PluginRegistry:
             failures[entry.name] = f"{entry.value}: tool type {tool} is taken by another plugin"
             continue
         classes[tool] = plugin
-    return PluginRegistry(MappingProxyType(classes), MappingProxyType(failures))
+        origins[tool] = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+    return PluginRegistry(MappingProxyType(classes), MappingProxyType(failures), MappingProxyType(origins))
 
 
 def _load(entry: EntryPoint) -> type[TicketingToolPlugin]:

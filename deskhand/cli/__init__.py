@@ -28,6 +28,7 @@ class CommandModule:
 COMMANDS = {
     "migrate": CommandModule("deskhand.cli.migrate", "migrate", "Bring the database up to date."),
     "tenant": CommandModule("deskhand.cli.tenant", "app", "Add, list, show and change tenants."),
+    "plugins": CommandModule("deskhand.cli.plugins", "app", "List plugins, show what they need, check a connection."),
     "codec": CommandModule("deskhand.cli.codec", "codec", "Serve the codec endpoint for the Temporal UI."),
     "dev": CommandModule("deskhand.cli.dev", "dev", "Start everything on this machine and keep it running."),
     "demo": CommandModule("deskhand.cli.demo", "demo", "Show it at work: one ticket per tool, one note on each."),

@@ -1,11 +1,9 @@
 """`deskhand tenant …`. No secret is ever an argument, and none is shown but the one that `add` has just made."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
@@ -20,18 +18,15 @@ from deskhand.cli.connection import (
     parse_secrets,
 )
 from deskhand.cli.errors import CliError
-from deskhand.crypto.keyring import keyring_of
-from deskhand.db.pool import create_pool
-from deskhand.settings import Settings, load_settings
-from deskhand.tenants.admin import NewTenant, TenantAdmin, TenantDetails, TenantSummary
-from plugins import registry
+from deskhand.cli.shared import plugin_class, print_json, with_tenants
+from deskhand.settings import load_settings
+from deskhand.tenants.admin import NewTenant, TenantDetails, TenantSummary
 from plugins.base import TicketingToolPlugin
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantMode, TenantSettings
 
 app = typer.Typer(help="Add, list, show and change tenants.", no_args_is_help=True, add_completion=False)
 
-T = TypeVar("T")
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 64 letters, digits and hyphens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -64,6 +59,9 @@ def add(
     signature_scheme: Annotated[
         str | None, typer.Option(help="How webhooks are authenticated, if not by the plugin's default.")
     ] = None,
+    allow_private_address: Annotated[
+        bool, typer.Option("--allow-private-address", help="The tool may be at an address of a private network.")
+    ] = False,
     mode: Mode = TenantMode.LIVE,
     priority: Annotated[
         list[str] | None, typer.Option(metavar="NAME=LEVEL", help="The tool's priority NAME as high, medium or low.")
@@ -77,7 +75,7 @@ def add(
     not given is made, and shown this once.
     """
     settings = load_settings()
-    plugin = _plugin(tool)
+    plugin = plugin_class("--tool", tool)
     _require_scheme(tool, plugin, signature_scheme)
     plain = parse_assignments("--set", fields or ())
     plain_settings = _tenant_settings(
@@ -85,6 +83,7 @@ def add(
         signature_scheme=signature_scheme,
         priorities=parse_assignments("--priority", priority or ()),
         language=language,
+        allow_private_address=allow_private_address,
     )
     given = _given_secrets(plugin, secrets_stdin)
     if given.webhook_secret and not webhook_secret:
@@ -100,10 +99,10 @@ def add(
         mode=mode,
         settings=plain_settings,
     )
-    _run(settings, lambda admin: admin.add(new))
+    with_tenants(settings, lambda admin: admin.add(new))
     address = f"{settings.public_url.rstrip('/')}/webhooks/{tool}/{tenant}"
     if as_json:
-        _print_json({"tenant": tenant, "tool": tool, "mode": mode, "webhook_url": address, "webhook_secret": made})
+        print_json({"tenant": tenant, "tool": tool, "mode": mode, "webhook_url": address, "webhook_secret": made})
         return
     print(f"tenant {tenant} added ({tool}, {mode})")
     print(f"webhook address: {address}")
@@ -117,9 +116,9 @@ def add(
 @app.command("list")
 def list_tenants(as_json: AsJson = False) -> None:
     """List every tenant."""
-    tenants = _run(load_settings(), lambda admin: admin.list())
+    tenants = with_tenants(load_settings(), lambda admin: admin.list())
     if as_json:
-        _print_json([_summary(tenant) for tenant in tenants])
+        print_json([_summary(tenant) for tenant in tenants])
         return
     for tenant in tenants:
         until = f", inactive since {_moment(tenant.active_until)}" if tenant.active_until else ""
@@ -132,10 +131,10 @@ def list_tenants(as_json: AsJson = False) -> None:
 def show(tenant: TenantId, as_json: AsJson = False) -> None:
     """Show a tenant: everything but its secrets, and which of those are set."""
     settings = load_settings()
-    details = _run(settings, lambda admin: admin.show(tenant))
+    details = with_tenants(settings, lambda admin: admin.show(tenant))
     shown = _details(details, settings.public_url)
     if as_json:
-        _print_json(shown)
+        print_json(shown)
         return
     width = max(len(name) for name in shown)
     for name, value in shown.items():
@@ -146,38 +145,15 @@ def show(tenant: TenantId, as_json: AsJson = False) -> None:
 @app.command()
 def update(tenant: TenantId, mode: Mode) -> None:
     """Change how far a tenant's runs may go. Services see it within 10 seconds."""
-    _run(load_settings(), lambda admin: admin.set_mode(tenant, mode))
+    with_tenants(load_settings(), lambda admin: admin.set_mode(tenant, mode))
     print(f"tenant {tenant} is on {mode}")
 
 
 @app.command()
 def deactivate(tenant: TenantId) -> None:
     """Take no more deliveries for a tenant. What was received before is still handled."""
-    _run(load_settings(), lambda admin: admin.deactivate(tenant))
+    with_tenants(load_settings(), lambda admin: admin.deactivate(tenant))
     print(f"tenant {tenant} is not active any more")
-
-
-def _run(settings: Settings, work: Callable[[TenantAdmin], Awaitable[T]]) -> T:
-    url = settings.secret("database_operator_url")
-    payload_keys = keyring_of(settings, "payload_keys")
-    credential_keys = keyring_of(settings, "credential_keys")
-
-    async def run() -> T:
-        pool = await create_pool(url, settings)
-        try:
-            return await work(TenantAdmin(pool, payload_keys, credential_keys))
-        finally:
-            await pool.close()
-
-    return asyncio.run(run())
-
-
-def _plugin(tool: str) -> type[TicketingToolPlugin]:
-    plugins = registry.load_plugins()
-    if tool in plugins.classes:
-        return plugins.classes[tool]
-    failed = "".join(f"; {name} did not load: {reason}" for name, reason in plugins.failures.items())
-    raise CliError(f"--tool {tool}: no such plugin; there are {', '.join(plugins.classes) or 'none'}{failed}")
 
 
 def _require_scheme(tool: str, plugin: type[TicketingToolPlugin], scheme: str | None) -> None:
@@ -232,7 +208,3 @@ def _details(details: TenantDetails, public_url: str) -> dict[str, Any]:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

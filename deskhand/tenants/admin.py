@@ -14,9 +14,10 @@ from deskhand.crypto.keyring import Keyring
 from deskhand.db.pool import Connection as DatabaseConnection
 from deskhand.db.pool import Pool, transaction
 from deskhand.tenants.errors import TenantError
+from deskhand.tenants.rows import tenant_config
 from deskhand.tenants.sealing import Connection, open_connection, open_secrets, seal_connection, seal_secrets
 from plugins.base import MAX_TENANT_ID, TENANT_ID
-from plugins.tenants import WebhookSecret
+from plugins.tenants import TenantConfig, WebhookSecret
 from plugins.types import TenantMode, TenantSettings
 
 
@@ -124,6 +125,20 @@ class TenantAdmin:
             secret_fields=tuple(sorted(connection.secret)),
             webhook_secrets=tuple((secret.not_before, secret.not_after) for secret in secrets),
         )
+
+    async def open(self, tenant_id: str, purpose: str) -> TenantConfig:
+        """One tenant as its plugin sees it, credentials to open included; audited as `purpose`, such as `tenant.check`.
+
+        Raises:
+            TenantError: there is none.
+            TenantStoreError: the payload keys do not open its row.
+        """
+        async with transaction(self._pool) as database:
+            row = await database.fetchrow("SELECT * FROM tenant_configs WHERE tenant_id = $1", tenant_id)
+            if row is None:
+                raise _unknown(tenant_id)
+            await self._audit(database, purpose, tenant_id)
+        return tenant_config(tenant_id, dict(row), self._payload_keys, self._credential_keys)
 
     async def set_mode(self, tenant_id: str, mode: TenantMode) -> None:
         """How far the tenant's runs may go, from now on (seconds later in processes that have it in memory).

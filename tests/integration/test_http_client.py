@@ -160,7 +160,7 @@ async def test_idle_pools_are_closed_past_the_number_kept(
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_loopback_address_that_is_not_listed_is_refused(vendor: Vendor, scheme: str) -> None:
     async with create_http_client() as client:
-        with pytest.raises(ForbiddenAddressError, match="base_url"):
+        with pytest.raises(ForbiddenAddressError, match=r"must be https|never allowed"):
             await get(client, vendor.base_url.replace("http", scheme), "a")
     assert not vendor.connections
 
