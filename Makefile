@@ -58,13 +58,14 @@ clean: ## delete the state of the development stack, the environment and the cac
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, made again only when what is in it changes.
-$(READY): pyproject.toml requirements/dev.txt | $(UV)
+$(READY): pyproject.toml examples/freshservice/pyproject.toml requirements/dev.txt | $(UV)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Deskhand needs Python 3.11 or newer; $(PYTHON) is not. Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Preparing the environment in .venv"
 	@$(BIN)/python -c '' 2>/dev/null || $(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+		--editable . --editable examples/freshservice
 	@touch $@
 
 .tools/bin/uv: requirements/uv.txt

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 from urllib.parse import urlsplit
 
 import httpx
@@ -316,6 +316,36 @@ class HttpPlugin(TicketingToolPlugin):
             # A gateway's word, not the vendor's: behind it the request may have been carried out.
             raise OutcomeUnknownError(said)
         raise APIError(said)
+
+    def error_words(self, response: httpx.Response) -> str:
+        """The vendor's own words in an answer that refuses: bounded, on one line, no secret. Default: none."""
+        del response
+        return ""
+
+    @overload
+    def success(self, response: httpx.Response, name: str) -> dict[str, Any]: ...
+
+    @overload
+    def success(self, response: httpx.Response, name: str, *, of: type[list[Any]]) -> list[Any]: ...
+
+    def success(
+        self, response: httpx.Response, name: str, *, of: type[dict[str, Any]] | type[list[Any]] = dict
+    ) -> dict[str, Any] | list[Any]:
+        """What a success has under `name`: an object, or a list of objects.
+
+        Raises:
+            PluginError: the vendor refused (see `refuse`), or there is no such thing in its answer: `APIError`, and
+                `OutcomeUnknownError` in answer to a write.
+        """
+        if not response.is_success:
+            self.refuse(response, self.error_words(response))
+        found = self.json_object(response).get(name)
+        if isinstance(found, list) and of is list:
+            return [row for row in found if isinstance(row, dict)]
+        if isinstance(found, dict) and of is dict:
+            return found
+        error = OutcomeUnknownError if _writes(response) else APIError
+        raise error(f"{self.tool_type} answered {response.status_code} without {name}")
 
     def json_object(self, response: httpx.Response) -> dict[str, Any]:
         """The body of a success as a JSON object.

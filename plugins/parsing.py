@@ -66,13 +66,28 @@ def number_id(value: object, field: str, what: str) -> str:
     raise ValidationError(f"{field}: must be the number of a {what}")
 
 
+def optional_text(value: object, field: str) -> str:
+    """A payload's text; empty where it has none.
+
+    Raises:
+        ValidationError: naming `field`: there is something else.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValidationError(f"{field}: must be text")
+    return value
+
+
 def normalise_priority(value: object, settings: TenantSettings, names: Mapping[str, Priority]) -> Priority:
-    """Ours for the vendor's priority, a name or `{"name": …}`, without regard to case.
+    """Ours for the vendor's priority, a name, a number or `{"name": …}`, without regard to case.
 
     The tenant's own map comes before `names`, the tool's; unknown or missing is `medium`.
     """
     if isinstance(value, Mapping):
         value = value.get("name")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str):
         return "medium"
     name = value.strip().casefold()

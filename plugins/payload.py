@@ -85,6 +85,18 @@ def received_at(payload: Payload) -> datetime:
     return payload.received_at if isinstance(payload, WebhookPayload) else datetime.now(UTC)
 
 
+def tenant_of(payload: Payload) -> str:
+    """The tenant that the payload names; the door has put it there.
+
+    Raises:
+        ValidationError: it names none.
+    """
+    tenant_id = payload.get("tenant_id")
+    if not isinstance(tenant_id, str) or not tenant_id:
+        raise ValidationError("tenant_id: is missing")
+    return tenant_id
+
+
 def settings_of(payload: Payload) -> TenantSettings:
     """The tenant's plain settings that came with the payload; the defaults, for a plain dict."""
     return payload.settings if isinstance(payload, WebhookPayload) else TenantSettings()

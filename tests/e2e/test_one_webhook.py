@@ -13,7 +13,7 @@ from temporalio.client import WorkflowFailureError
 
 from deskhand.crypto.codec import ENCODING
 from deskhand.devstack.temporal import NAMESPACE, temporal_binary
-from tests.support.desk import TOOLS, Desk, Tenant, note_text
+from tests.support.desk import EDITIONS, TOOLS, Desk, Tenant, note_text
 from workflows import policies
 from workflows.contracts import Outcome
 
@@ -31,9 +31,9 @@ async def posted(desk: Desk, tenant: Tenant, ticket_id: str) -> None:
     assert tenant.ref(ticket_id) in note_text(note)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-async def test_a_new_ticket_gets_one_private_note(desk: Desk, tool: str) -> None:
-    tenant = await desk.tenant(tool)
+@pytest.mark.parametrize(("tool", "edition"), EDITIONS)
+async def test_a_new_ticket_gets_one_private_note(desk: Desk, tool: str, edition: str) -> None:
+    tenant = await desk.tenant(tool, edition=edition)
     ticket_id = await tenant.vendor.ticket(SUBJECT, DESCRIPTION, announce=True)
     await posted(desk, tenant, ticket_id)
 

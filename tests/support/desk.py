@@ -12,30 +12,27 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.testing import TimeSkipper
 
 from deskhand.devstack.stack import Stack
+from deskhand.pretend.tools import load_tools
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
-from plugins.base import TicketingToolPlugin
 from plugins.conformance.pretend.controlling import Control
 from plugins.conformance.pretend.model import Event
 from plugins.fields import split_secrets
-from plugins.jira import JiraPlugin
+from plugins.registry import load_plugins
 from plugins.rendering import adf_to_text, html_to_text
-from plugins.servicedesk_plus import ServiceDeskPlusPlugin
 from plugins.signatures import hmac_sha256
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantMode, TenantSettings
-from plugins.zendesk import ZendeskPlugin
 from plugins.zendesk import webhook as zendesk
 from workflows.contracts import ENHANCE_TICKET, TASK_QUEUE, Delivery, RunInput, RunResult
 from workflows.identity import reference, workflow_id
 from workflows.search_attributes import OUTCOME, TENANT, for_run
 
-PLUGINS: dict[str, type[TicketingToolPlugin]] = {
-    "jira": JiraPlugin,
-    "zendesk": ZendeskPlugin,
-    "servicedesk_plus": ServiceDeskPlusPlugin,
-}
-TOOLS = tuple(PLUGINS)
+PLUGINS = load_plugins().classes
+TOOLS = ("jira", "zendesk", "servicedesk_plus")
+"""The tools that come with Deskhand."""
+EDITIONS = tuple((tool, edition) for tool, pretend in load_tools().items() for edition in pretend.editions)
+"""Each way of connecting to each tool that there is a pretend tool of."""
 
 
 @dataclass(frozen=True, slots=True)
