@@ -79,6 +79,11 @@ def optional_text(value: object, field: str) -> str:
     return value
 
 
+def text_or_empty(value: object) -> str:
+    """A vendor's text; empty where the vendor has none, or something else."""
+    return value if isinstance(value, str) else ""
+
+
 def normalise_priority(value: object, settings: TenantSettings, names: Mapping[str, Priority]) -> Priority:
     """Ours for the vendor's priority, a name, a number or `{"name": …}`, without regard to case.
 

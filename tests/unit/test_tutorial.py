@@ -37,8 +37,9 @@ def test_what_it_shows_of_the_pretend_tool_is_in_it() -> None:
 
 def test_the_tests_that_it_shows_are_run() -> None:
     (shown,) = (block for name, block in BLOCKS if name == "tests")
-    run = code((ROOT / "tests" / "plugins" / "conformance" / "test_freshservice.py").read_text())
-    assert [line for line in code(shown) if line not in run] == []
+    exec(shown, {})  # noqa: S102  # our own tutorial: its imports hold
+    run = (ROOT / "tests" / "plugins" / "conformance" / "test_freshservice.py").read_text()
+    assert shown[shown.index("class ") :] in run
 
 
 def test_no_other_code_is_shown() -> None:

@@ -5,13 +5,13 @@ from typing import Any
 from deskhand_freshservice.plugin import FreshservicePlugin
 from plugins.base import TicketMetadata
 from plugins.http import Sightings
-from plugins.parsing import number_id, parse_time
+from plugins.parsing import number_id, parse_time, text_or_empty
 from plugins.rendering import html_to_text
 from plugins.types import EventKind, PostedNote, TicketContext
 
 PAGE = 100
 MAX_PAGES = 50
-STATUSES = {2: "open", 3: "pending", 4: "resolved", 5: "closed"}
+STATUSES = {"2": "open", "3": "pending", "4": "resolved", "5": "closed"}
 
 
 class FullFreshservicePlugin(FreshservicePlugin):
@@ -33,14 +33,13 @@ class FullFreshservicePlugin(FreshservicePlugin):
     def describe(self, ticket: dict[str, Any], metadata: TicketMetadata) -> TicketContext:
         """Subject, description, status and category as text; what the ticket does not say comes from the webhook."""
         known = super().describe(ticket, metadata)
-        html = ticket.get("description")
         return TicketContext(
             ticket_id=known.ticket_id,
-            subject=ticket.get("subject") or "",
-            description=(html_to_text(html) if isinstance(html, str) else "") or known.description,
-            status=STATUSES.get(ticket.get("status", 0), ""),
+            subject=text_or_empty(ticket.get("subject")),
+            description=html_to_text(text_or_empty(ticket.get("description"))) or known.description,
+            status=STATUSES.get(str(ticket.get("status")), ""),
             priority=known.priority,
-            category=ticket.get("category") or "",
+            category=text_or_empty(ticket.get("category")),
             created_at=parse_time(ticket.get("created_at")) or known.created_at,
         )
 

@@ -28,7 +28,7 @@ class FreshserviceAccount(BaseModel):
 
 
 class PretendFreshservice(PretendVendor):
-    """Freshservice, as far as Deskhand touches it."""
+    """Freshservice, as far as Deskhand touches it. Its rules call the webhook for new and for resolved tickets."""
 
     title: ClassVar[str] = "Freshservice"
     tool_type: ClassVar[str] = "freshservice"
@@ -120,6 +120,7 @@ class PretendFreshservice(PretendVendor):
             "description": _html(ticket.description),
             "priority": ticket.priority or "",
             "created_at": _time(ticket.created_at),
+            "updated_at": _time(ticket.updated_at),
         }
 
     def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
@@ -131,6 +132,12 @@ class PretendFreshservice(PretendVendor):
         """The secret itself is sent."""
         del scheme
         return False
+
+
+class PretendNewTicketsOnly(PretendFreshservice):
+    """Freshservice with one rule, for new tickets: all that a plugin with four methods can tell apart."""
+
+    events: ClassVar[frozenset[Event]] = frozenset({"created"})
 
 
 def _ticket(ticket: PretendTicket) -> dict[str, Any]:
