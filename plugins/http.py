@@ -221,8 +221,8 @@ class HttpPlugin(TicketingToolPlugin):
             address: the field of the connection that the URL comes from, for errors.
 
         Raises:
-            APIError: nothing reached the vendor.
-            OutcomeUnknownError: the request left and no whole answer came.
+            APIError: nothing reached the vendor, or a read had no whole answer.
+            OutcomeUnknownError: a write left and no whole answer came.
             ConfigurationError: the address is not one that may be connected to.
         """
         try:
@@ -253,9 +253,9 @@ class HttpPlugin(TicketingToolPlugin):
                 "printable ASCII, on one line"
             ) from None
         except httpx.HTTPError as error:
-            raise OutcomeUnknownError(
-                f"{self.tool_type}: no answer to {method} ({type(error).__name__})", last_error=error
-            ) from error
+            # Whatever became of a question, nothing was written.
+            kind = OutcomeUnknownError if _is_write(method) else APIError
+            raise kind(f"{self.tool_type}: no answer to {method} ({type(error).__name__})", last_error=error) from error
 
     async def access_token(
         self, tenant_id: str, url: str, *, form: Mapping[str, str] | None = None, json_body: Any = None, address: str
@@ -372,7 +372,11 @@ def json_or_none(response: httpx.Response) -> Any:
 
 
 def _writes(response: httpx.Response) -> bool:
-    return response.request.method not in ("GET", "HEAD")
+    return _is_write(response.request.method)
+
+
+def _is_write(method: str) -> bool:
+    return method not in ("GET", "HEAD")
 
 
 def retry_after_seconds(value: str | None) -> int | None:

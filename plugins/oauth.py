@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from plugins.exceptions import AuthenticationError
+from plugins.exceptions import AuthenticationError, RateLimitError
 
 MARGIN = 60.0
 """Seconds before its end at which a token is not used any more, or a tenth of its life where that is less."""
 REFUSAL_KEPT = 30.0
-"""Seconds for which a refusal of the credentials is believed without asking again."""
+"""Seconds for which a refusal is believed without asking again: of the credentials, and of a token that was fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class _Entry:
     credentials: str
     token: AccessToken | None = field(default=None, repr=False)
     until: float = 0.0
-    refusal: AuthenticationError | None = None
+    renewed_until: float = 0.0
+    """Until when this token counts as fresh: it took the place of a refused one."""
+    refusal: AuthenticationError | RateLimitError | None = None
     request: asyncio.Task[AccessToken] | None = None
 
 
@@ -58,15 +60,18 @@ class AccessTokens:
 
         Args:
             credentials: what the token is asked for with; a token got with others is not used any more.
-            refused: the token that the vendor has just refused: anything but this one will do.
+            refused: the token that the vendor has just refused. Another one is asked for, unless this one was fresh:
+                then it is not the token's fault, and the same one is returned.
 
         Raises:
             PluginError: whatever `ask` raised, for every call that waited for it.
         """
         entry = self._entry(tenant_id, credentials)
         now = self._clock()
-        if entry.token is not None and now < entry.until and entry.token.value != refused:
-            return entry.token.value
+        if entry.token is not None and now < entry.until:
+            if entry.token.value != refused or now < entry.renewed_until:
+                return entry.token.value
+            entry.renewed_until = now + REFUSAL_KEPT
         if entry.refusal is not None and now < entry.until:
             raise entry.refusal
         if entry.request is None:
@@ -86,7 +91,7 @@ class AccessTokens:
         try:
             entry.token = token = await ask()
             entry.until = self._clock() + token.seconds - min(MARGIN, token.seconds / 10)
-        except AuthenticationError as error:
+        except (AuthenticationError, RateLimitError) as error:
             entry.refusal, entry.until = error, self._clock() + REFUSAL_KEPT
             raise
         else:
@@ -97,8 +102,6 @@ class AccessTokens:
 
 class TokenAuth(httpx.Auth):
     """Sends a token; after a definite refusal of it, the request goes out once more with a fresh one."""
-
-    requires_response_body = True
 
     def __init__(
         self,
@@ -117,6 +120,9 @@ class TokenAuth(httpx.Auth):
         token = await self._token(None)
         request.headers["Authorization"] = f"{self._kind} {token}"
         response = yield request
+        await response.aread()  # what refuses a token may stand in the body
         if self._refuses(response):
-            request.headers["Authorization"] = f"{self._kind} {await self._token(token)}"
-            yield request
+            fresh = await self._token(token)
+            if fresh != token:
+                request.headers["Authorization"] = f"{self._kind} {fresh}"
+                yield request

@@ -1,4 +1,4 @@
-"""ServiceDesk Plus on-premises (and MSP): webhooks with a shared secret, requests, and private notes."""
+"""ServiceDesk Plus on-premises, MSP and Cloud: webhooks with a shared secret, requests, and private notes."""
 
 from plugins.servicedesk_plus.connection import ServiceDeskPlusConnection
 from plugins.servicedesk_plus.plugin import ServiceDeskPlusPlugin

@@ -16,6 +16,8 @@ EXTRA = "deskhand"
 """The key that `get_ticket` adds to the request: what only the tenant's configuration knows (`url`, `priority`)."""
 
 NOTE_ROOTS = ("note", "request_note")
+SORT_FIELD = "added_time"
+"""What notes are sorted by, newest first."""
 MAX_WORDS = 300
 MAX_SUBJECT = 1_000
 """Characters that are read of a subject."""
@@ -27,6 +29,9 @@ RATE_LIMIT = 4015
 BAD_API_KEY = 4022
 LICENCE = 7001
 _FAILED = 4000
+
+_CLOSED = frozenset({"closed", "cancelled", "canceled"})
+"""Statuses in which a request is at its end. Names can be changed and translated; `internal_name` stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +76,37 @@ class Answer:
         return self.code == NOT_FOUND or (self.http_status == 404 and self.code in (None, _FAILED))
 
     @property
-    def closed(self) -> bool:
-        """Whether the request's state forbids what was asked. No code of its own exists for it."""
-        return self.failed and self.http_status < 500 and "closed" in self.words.casefold()
+    def refuses_credentials(self) -> bool:
+        """Whether key or token are not accepted: with HTTP 401, or by a code inside another status."""
+        return self.http_status == 401 or self.code == BAD_API_KEY
+
+    @property
+    def about_the_request(self) -> bool:
+        """Whether it is a definite refusal whose reason may lie in what was asked, or of which ticket."""
+        others = (INTERNAL_ERROR, NOT_FOUND, RATE_LIMIT, LICENCE)
+        definite = self.failed and 200 <= self.http_status < 500 and not 300 <= self.http_status < 400
+        return definite and self.code not in others and self.http_status != 429 and not self.refuses_credentials
 
     @property
     def wrong_note_root(self) -> bool:
         """Whether the refusal is about the key around the note, so that the other key may be right."""
-        definite = self.failed and self.http_status < 500 and self.code not in (RATE_LIMIT, BAD_API_KEY, NOT_FOUND)
-        extra_key = "extra_key" in self.words.casefold().replace(" ", "_")
-        return definite and (not self.fields.isdisjoint(NOTE_ROOTS) or (extra_key and not self.fields))
+        extra_key = "extra_key" in self._words
+        return self.about_the_request and (not self.fields.isdisjoint(NOTE_ROOTS) or (extra_key and not self.fields))
+
+    @property
+    def wrong_sorting(self) -> bool:
+        """Whether the refusal is about the field to sort by, so that the same without it may be right."""
+        named = not self.fields.isdisjoint(("sort_field", "sort_order", SORT_FIELD))
+        return self.about_the_request and (named or "sort_field" in self._words or SORT_FIELD in self._words)
+
+    @property
+    def says_closed(self) -> bool:
+        """Whether the vendor's words are about something closed. No code of its own exists for a closed request."""
+        return "closed" in self._words
+
+    @property
+    def _words(self) -> str:
+        return self.words.casefold().replace(" ", "_")
 
     @property
     def reason(self) -> str:
@@ -119,6 +145,16 @@ def _fields(messages: list[dict[str, Any]]) -> Iterator[str]:
                 yield value
 
 
+def is_closed(request: Mapping[str, Any]) -> bool:
+    """Whether a request is at its end: by its status, or where that has a name of the customer's own, by its time."""
+    status = request.get("status")
+    internal = status.get("internal_name") if isinstance(status, dict) else None
+    names = {name_of(internal).casefold(), name_of(status).casefold()}
+    if not names.isdisjoint(_CLOSED):
+        return True
+    return "resolved" not in names and parse_time(request.get("completed_time")) is not None
+
+
 def note_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """The note in a reply; its key follows the version of ServiceDesk Plus, not always that of the request."""
     return next((body[root] for root in NOTE_ROOTS if isinstance(body.get(root), dict)), {})
@@ -154,6 +190,11 @@ def id_of(holder: Any) -> str | None:
     """The id of a note or a technician; `None` where there is none."""
     value = holder.get("id") if isinstance(holder, dict) else None
     return str(value) if isinstance(value, int | str) else None
+
+
+def author_of(note: Mapping[str, Any]) -> str | None:
+    """The id of the technician who added a note; `None` if the vendor does not say."""
+    return id_of(note.get("added_by")) or id_of(note.get("created_by"))
 
 
 def holds(note: Mapping[str, Any], ref: str) -> bool:

@@ -23,11 +23,19 @@ class Scheme(StrEnum):
     """The values of the setting `signature_scheme`."""
 
     HEADER = "header"
-    """The secret itself in `X-Deskhand-Secret`. The default."""
+    """The secret itself in `X-Deskhand-Secret`. The default: every edition can add a header.
+
+    Protects from senders who do not know the secret. Does not protect the body: who sees one delivery (a proxy that
+    ends TLS, an administrator of ServiceDesk Plus) can send any other until the secret is changed.
+    """
     BASIC = "basic"
-    """The secret as the password of Basic authentication, with any user name."""
+    """The secret as the password of Basic authentication, with any user name. Protects as much as `header`."""
     HMAC = "hmac"
-    """`X-ServiceDesk-Signature: sha256=<hex>` over the raw body."""
+    """`X-ServiceDesk-Signature: sha256=<hex>` over the raw body. A script of the tenant's own computes it, such as a
+    Deluge function.
+
+    Protects the body too: who sees one delivery can send that one again, and no other.
+    """
 
 
 def scheme_of(settings: TenantSettings) -> Scheme:

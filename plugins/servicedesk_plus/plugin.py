@@ -1,28 +1,21 @@
-"""The ServiceDesk Plus plugin: the contract's four methods and the hooks, over the on-premises API v3."""
+"""The ServiceDesk Plus plugin: the contract's four methods and the hooks, over the API v3 on-premises and in Cloud."""
 
-import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
-from plugins.checking import Check
-from plugins.exceptions import (
-    APIError,
-    AuthenticationError,
-    ConfigurationError,
-    PermanentAPIError,
-    RateLimitError,
-    TicketRefusedError,
-)
-from plugins.http import HttpPlugin, Sightings, retry_after_seconds
+from plugins.exceptions import APIError, PluginError, TicketRefusedError
+from plugins.http import Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import signed_bytes
 from plugins.rendering import to_html
 from plugins.servicedesk_plus import answers, authentication, webhook
-from plugins.servicedesk_plus.answers import NOTE_ROOTS, Answer
+from plugins.servicedesk_plus.answers import Answer
+from plugins.servicedesk_plus.api import ServiceDeskPlusApi, compact
+from plugins.servicedesk_plus.checks import check_connection
 from plugins.servicedesk_plus.connection import ServiceDeskPlusConnection
 from plugins.signatures import matches_any
 from plugins.types import ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
@@ -36,8 +29,14 @@ MAX_SINGLE_NOTES = 20
 """Notes that one look fetches one by one, where the list leaves out their text."""
 
 
-class ServiceDeskPlusPlugin(HttpPlugin):
-    """ServiceDesk Plus on-premises with a technician's API key. Notes have `show_to_requester: false`."""
+class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
+    """ServiceDesk Plus on-premises and MSP (a technician's API key) and Cloud (Zoho OAuth), API v3. ServiceDesk Plus
+    signs no webhooks: `header` (a secret in X-Deskhand-Secret) and `basic` (the secret as a password) show that the
+    sender knows the secret, and protect no body; `hmac` covers the body, and a script of the tenant's own computes it.
+
+    Notes have `show_to_requester: false`, and notify nobody. See `plugins.servicedesk_plus.authentication` for the
+    schemes, and `plugins.servicedesk_plus.webhook` for the body.
+    """
 
     __tool_type__: ClassVar[str] = "servicedesk_plus"
     __version__: ClassVar[str] = "1.0.0"
@@ -75,18 +74,17 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         """The API's `request` object, with `url` and `priority` for the technician under the key `deskhand`."""
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
-        response = await self._call(tenant_id, connection, "GET", connection.url(number))
+        response = await self.call(tenant_id, connection, "GET", connection.url(number))
         answer = Answer.of(response)
         if answer.not_found:
             return None
-        request = self._success(response, answer).get("request")
+        request = self.body(response, answer).get("request")
         if not isinstance(request, dict):
             raise APIError(f"{self.tool_type} answered {response.status_code} without a request")
         settings = (await self.tenant(tenant_id)).settings
-        name = webhook.name_of(request.get("priority"))
         extra = {
             "url": connection.technician_url(number),
-            "priority": normalise_priority(name, settings, webhook.PRIORITIES),
+            "priority": normalise_priority(request.get("priority"), settings, webhook.PRIORITIES),
         }
         return {**request, answers.EXTRA: extra}
 
@@ -100,7 +98,7 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         A refusal that names the key around the note is answered once by the same note under the other key.
 
         Raises:
-            TicketRefusedError: the request is closed to notes.
+            TicketRefusedError: the request is closed.
         """
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
@@ -111,25 +109,39 @@ class ServiceDeskPlusPlugin(HttpPlugin):
             "mark_first_response": False,  # it would stop the clock of the response time agreed with the requester
             "add_to_linked_requests": False,  # those may belong to other people
         }
-        root = connection.note_root
-        response = await self._add_note(tenant_id, connection, number, {root: note})
+        first, other = connection.note_roots
+        response = await self._add_note(tenant_id, connection, number, {first: note})
         answer = Answer.of(response)
         if answer.wrong_note_root:
-            other = next(name for name in NOTE_ROOTS if name != root)
             response = await self._add_note(tenant_id, connection, number, {other: note})
             answer = Answer.of(response)
         if answer.not_found:
             return None
-        if answer.closed:
-            raise TicketRefusedError(f"{self.tool_type} refuses the note: {answer.words}")
-        return answers.posted_note(self._success(response, answer))
+        if answer.about_the_request:
+            closed = await self._is_closed(tenant_id, connection, number)
+            if answer.says_closed if closed is None else closed:
+                raise TicketRefusedError(f"{self.tool_type} refuses the note, the request is closed: {answer.reason}")
+        return answers.posted_note(self.body(response, answer))
 
     async def _add_note(
         self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, body: Mapping[str, Any]
     ) -> httpx.Response:
-        return await self._call(
-            tenant_id, connection, "POST", connection.url(number, "notes"), form={"input_data": _compact(body)}
+        return await self.call(
+            tenant_id, connection, "POST", connection.url(number, "notes"), form={"input_data": compact(body)}
         )
+
+    async def _is_closed(self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str) -> bool | None:
+        """Whether the request is closed; `None` if that cannot be told.
+
+        ServiceDesk Plus has no code for "closed", and its words come in the installation's language: the request itself
+        says it. A look that fails must not hide what the note was refused with.
+        """
+        try:
+            response = await self.call(tenant_id, connection, "GET", connection.url(number))
+            request = self.body(response, Answer.of(response)).get("request")
+        except PluginError:
+            return None
+        return answers.is_closed(request) if isinstance(request, dict) else None
 
     async def remove_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
         """Delete the note."""
@@ -138,11 +150,11 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         number = webhook.request_number(ticket_id)
         note = webhook.request_number(posted.note_id, "note_id")
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
-        response = await self._call(tenant_id, connection, "DELETE", connection.url(number, "notes", note))
+        response = await self.call(tenant_id, connection, "DELETE", connection.url(number, "notes", note))
         answer = Answer.of(response)
         if answer.not_found:
             return False
-        self._success(response, answer)
+        self.body(response, answer)
         return True
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
@@ -150,17 +162,20 @@ class ServiceDeskPlusPlugin(HttpPlugin):
         seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
+        sorting: Mapping[str, Any] = {"sort_field": answers.SORT_FIELD, "sort_order": "desc"}
         fetched = 0
         for page in range(MAX_PAGES):
             rows = {"row_count": PAGE_SIZE, "start_index": page * PAGE_SIZE + 1}
-            newest_first = {"sort_field": "added_time", "sort_order": "desc"}
-            params = {"input_data": _compact({"list_info": rows | newest_first})}
-            response = await self._call(tenant_id, connection, "GET", connection.url(number, "notes"), params=params)
+            response = await self._list_notes(tenant_id, connection, number, {**rows, **sorting})
             answer = Answer.of(response)
+            if sorting and answer.wrong_sorting:
+                sorting = {}  # then as they come
+                response = await self._list_notes(tenant_id, connection, number, rows)
+                answer = Answer.of(response)
             if answer.not_found:
                 seen.complete = True
                 return seen
-            body = self._success(response, answer)
+            body = self.body(response, answer)
             for listed in answers.notes(body):
                 note: Mapping[str, Any] = listed
                 if not answers.is_whole(listed, ref):
@@ -170,77 +185,27 @@ class ServiceDeskPlusPlugin(HttpPlugin):
                     note = await self._note(tenant_id, connection, number, listed.get("id"))
                 if answers.holds(note, ref):
                     private, note_id = answers.is_private(note), answers.id_of(note)
-                    seen.add(private=private, note_id=note_id, author=answers.id_of(note.get("added_by")))
+                    seen.add(private=private, note_id=note_id, author=answers.author_of(note))
             seen.complete = not answers.has_more_rows(body)
             if seen.settled or seen.complete:
                 return seen
         return seen
+
+    async def _list_notes(
+        self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, list_info: Mapping[str, Any]
+    ) -> httpx.Response:
+        params = {"input_data": compact({"list_info": list_info})}
+        return await self.call(tenant_id, connection, "GET", connection.url(number, "notes"), params=params)
 
     async def _note(
         self, tenant_id: str, connection: ServiceDeskPlusConnection, number: str, note_id: Any
     ) -> Mapping[str, Any]:
         """One note; an empty one if it is gone by now."""
         address = connection.url(number, "notes", webhook.request_number(note_id, "note_id"))
-        response = await self._call(tenant_id, connection, "GET", address)
+        response = await self.call(tenant_id, connection, "GET", address)
         answer = Answer.of(response)
-        return {} if answer.not_found else answers.note_in(self._success(response, answer))
+        return {} if answer.not_found else answers.note_in(self.body(response, answer))
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
-        """List one request. The API has no way to ask who we are."""
-        check = Check()
-        if await check.attempt(self._list_one(tenant_id), refused="give another API key") is None:
-            return check.report()
-        check.good("ServiceDesk Plus accepts the API key and lists requests")
-        if (await self.tenant(tenant_id)).settings.own_account_id is None:
-            check.open(
-                "events that our own notes cause are not recognised",
-                "set own_account_id to the technician's id if your webhooks tell of updates too",
-            )
-        return check.report()
-
-    async def _list_one(self, tenant_id: str) -> dict[str, Any]:
-        connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
-        params = {"input_data": _compact({"list_info": {"row_count": 1}})}
-        response = await self._call(tenant_id, connection, "GET", connection.url(), params=params)
-        answer = Answer.of(response)
-        if answer.not_found:
-            raise ConfigurationError(
-                f"base_url or resource_path: there is no {connection.url()}; newer versions want /app/<portal>"
-            )
-        return self._success(response, answer)
-
-    async def _call(
-        self,
-        tenant_id: str,
-        connection: ServiceDeskPlusConnection,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        return await self.send(tenant_id, method, url, headers=connection.headers, params=params, form=form)
-
-    def _success(self, response: httpx.Response, answer: Answer) -> dict[str, Any]:
-        if answer.failed:
-            self._refuse(response, answer)
-        return self.json_object(response)
-
-    def _refuse(self, response: httpx.Response, answer: Answer) -> NoReturn:
-        said = f"{self.tool_type} answered {answer.http_status}: {answer.reason}"
-        match answer.code:
-            case answers.RATE_LIMIT:
-                raise RateLimitError(said, retry_after_seconds(response.headers.get("Retry-After")))
-            case answers.BAD_API_KEY | answers.NOT_ALLOWED:
-                raise AuthenticationError(said)
-            case answers.LICENCE:
-                raise ConfigurationError(said)
-            case answers.INTERNAL_ERROR:
-                raise APIError(said)
-        if response.is_success:
-            raise PermanentAPIError(said)
-        self.refuse(response, answer.reason)
-
-
-def _compact(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        """Whether the credentials are accepted and requests can be read; see `plugins.servicedesk_plus.checks`."""
+        return await check_connection(self, tenant_id)

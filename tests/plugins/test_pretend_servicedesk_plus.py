@@ -54,6 +54,103 @@ async def test_strangers(http: httpx.AsyncClient, api: str) -> None:
     assert (await http.get(api, headers=accept | {"TECHNICIAN_KEY": KEY})).status_code == 200
 
 
+async def test_a_key_counts_at_its_own_address_only(
+    http: httpx.AsyncClient, sdp: PretendServiceDeskPlus, api: str
+) -> None:
+    number = api.rpartition("/")[2]
+    portal = sdp.add_account({"edition": "on_premises_portal", "portal": "hr"})
+    keys = {"/api/v3": HEADERS["authtoken"], "/app/hr/api/v3": portal.connection["api_key"]}
+    for own, key in keys.items():
+        for root in (*keys, "/app/itdesk/api/v3"):
+            answer = await http.get(f"{sdp.origin}{root}/requests/{number}", headers=HEADERS | {"authtoken": key})
+            assert (answer.status_code == 200) is (root == own), (own, root)
+            assert answer.status_code == 200 or code(answer) == 4007
+    sdp.unknown_portal = "page"
+    answer = await http.get(f"{sdp.origin}/app/itdesk/api/v3/requests/{number}", headers=HEADERS)
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/html")
+
+
+@pytest.mark.parametrize("missing", ["may_read", "may_write"])
+async def test_a_technician_without_a_right(
+    http: httpx.AsyncClient, sdp: PretendServiceDeskPlus, api: str, missing: str
+) -> None:
+    key = sdp.add_account({missing: False}).connection["api_key"]
+    read = await http.get(api, headers=HEADERS | {"authtoken": key})
+    written = await add(http, api, {"note": PRIVATE}, authtoken=key)
+    answers = {"may_read": read, "may_write": written}
+    refused = answers.pop(missing)
+    assert (refused.status_code, code(refused)) == (403, 4002)
+    assert all(answer.is_success for answer in answers.values())
+
+
+# Cloud
+
+
+def form(connection: Any, **changed: str) -> dict[str, str]:
+    """What asks Zoho for an access token."""
+    fields = {name: connection[name] for name in ("client_id", "client_secret", "refresh_token")}
+    return {"grant_type": "refresh_token", **fields, **changed}
+
+
+async def test_clouds_requests_want_an_access_token_and_its_portal(
+    http: httpx.AsyncClient, sdp: PretendServiceDeskPlus
+) -> None:
+    connection = sdp.add_account({"edition": "cloud"}).connection
+    assert connection["base_url"] == f"{sdp.origin}/app/itdesk"
+    number = sdp.add_ticket().id
+    assert 15 <= len(number) <= 19
+    given = (await http.post(f"{connection['accounts_url']}/oauth/v2/token", data=form(connection))).json()
+    assert given["expires_in"] == 3600
+    accept, token = {"Accept": HEADERS["Accept"]}, given["access_token"]
+    for root, authorization, status in (
+        ("/app/itdesk", f"Zoho-oauthtoken {token}", 200),
+        ("/app/itdesk", f"Bearer {token}", 401),
+        ("/app/itdesk", "Zoho-oauthtoken wrong", 401),
+        ("/app/another", f"Zoho-oauthtoken {token}", 404),
+        ("", f"Zoho-oauthtoken {token}", 404),
+    ):
+        address = f"{sdp.origin}{root}/api/v3/requests/{number}"
+        answer = await http.get(address, headers=accept | {"Authorization": authorization})
+        assert answer.status_code == status, (root, authorization)
+    api = f"{sdp.origin}/app/itdesk/api/v3/requests/{number}"
+    assert (await http.get(api, headers=HEADERS)).status_code == 404, "a technician's key is none of Cloud's"
+    headers = accept | {"Authorization": f"Zoho-oauthtoken {token}"}
+    data = {"input_data": json.dumps({"note": PRIVATE})}
+    assert code(await http.post(f"{api}/notes", headers=headers, data=data)) == 4001
+    data = {"input_data": json.dumps({"request_note": PRIVATE})}
+    assert "request_note" in (await http.post(f"{api}/notes", headers=headers, data=data)).json()
+    sdp.tokens.expire()
+    assert code(await http.get(api, headers=headers)) == 4022
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
+        ({"client_id": "1000.ANOTHER"}, "invalid_client"),
+        ({"client_secret": "another"}, "invalid_client_secret"),
+        ({"refresh_token": "another"}, "invalid_code"),
+    ],
+    ids=str,
+)
+async def test_zoho_refuses_with_http_200(
+    http: httpx.AsyncClient, sdp: PretendServiceDeskPlus, changed: dict[str, str], error: str
+) -> None:
+    connection = sdp.add_account({"edition": "cloud"}).connection
+    answer = await http.post(f"{sdp.origin}/oauth/v2/token", data=form(connection, **changed))
+    assert (answer.status_code, answer.json()) == (200, {"error": error})
+
+
+async def test_zoho_gives_out_only_so_many_tokens(http: httpx.AsyncClient, sdp: PretendServiceDeskPlus) -> None:
+    connection = sdp.add_account({"edition": "cloud"}).connection
+    sdp.throttles_tokens = True
+    answer = await http.post(f"{sdp.origin}/oauth/v2/token", data=form(connection))
+    assert (answer.status_code, answer.json()["error"]) == (400, "Access Denied")
+
+
+# Requests and notes
+
+
 async def test_a_request(http: httpx.AsyncClient, api: str) -> None:
     body = (await http.get(api, headers=HEADERS)).json()
     assert body["request"]["priority"]["name"] == "High"
@@ -128,6 +225,8 @@ async def test_notes_come_in_pages_and_can_be_deleted(
     assert (await http.delete(address, headers=HEADERS)).status_code == 200
     assert (await http.delete(address, headers=HEADERS)).status_code == 404
     assert [note["body"] for note in await stored(http, sdp)] == ["one", "two"]
+    params = {"input_data": json.dumps({"list_info": {"sort_field": "colour"}})}
+    assert code(await http.get(f"{api}/notes", headers=HEADERS, params=params)) == 4001
 
 
 async def test_failures_can_come_inside_success(http: httpx.AsyncClient, sdp: PretendServiceDeskPlus, api: str) -> None:

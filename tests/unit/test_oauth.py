@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from plugins.exceptions import APIError, AuthenticationError
+from plugins.exceptions import APIError, AuthenticationError, RateLimitError
 from plugins.oauth import REFUSAL_KEPT, AccessToken, AccessTokens, TokenAuth
 
 CREDENTIALS = ("client", "secret")
@@ -100,6 +100,16 @@ async def test_a_refused_token_is_renewed_once_for_all_whom_it_failed(tokens: Ac
     assert fresh == ["t2", "t2", "t2"]
 
 
+async def test_a_fresh_token_that_is_refused_is_not_renewed_again_and_again(
+    tokens: AccessTokens, vendor: Vendor, clock: Clock
+) -> None:
+    await tokens.get("acme", CREDENTIALS, vendor.ask)
+    assert await tokens.get("acme", CREDENTIALS, vendor.ask, refused="t1") == "t2"
+    assert await tokens.get("acme", CREDENTIALS, vendor.ask, refused="t2") == "t2", "it is not the token's fault"
+    clock.now += REFUSAL_KEPT + 1
+    assert await tokens.get("acme", CREDENTIALS, vendor.ask, refused="t2") == "t3"
+
+
 async def test_a_refusal_of_the_credentials_is_believed_for_a_while(
     tokens: AccessTokens, vendor: Vendor, clock: Clock
 ) -> None:
@@ -111,6 +121,14 @@ async def test_a_refusal_of_the_credentials_is_believed_for_a_while(
     vendor.failure = None
     clock.now += REFUSAL_KEPT + 1
     assert await tokens.get("acme", CREDENTIALS, vendor.ask) == "t2"
+
+
+async def test_a_throttle_at_the_token_address_is_believed_too(tokens: AccessTokens, vendor: Vendor) -> None:
+    vendor.failure = RateLimitError("too many tokens")
+    for _ in range(3):
+        with pytest.raises(RateLimitError):
+            await tokens.get("acme", CREDENTIALS, vendor.ask)
+    assert vendor.asked == 1
 
 
 async def test_another_failure_is_not_believed(tokens: AccessTokens, vendor: Vendor) -> None:
@@ -153,6 +171,19 @@ async def test_a_refused_request_goes_out_once_more_with_a_fresh_token_and_the_s
     assert answer.status_code == 200
     assert seen == [("Zoho-oauthtoken old", b'{"a":1}'), ("Zoho-oauthtoken new", b'{"a":1}')]
     assert asked == [None, "old"]
+
+
+async def test_a_token_that_is_not_renewed_is_not_sent_again() -> None:
+    asked, give = giver("old", "old")
+    seen: list[httpx.Request] = []
+
+    def vendor(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(401)
+
+    async with client(vendor) as http:
+        assert (await http.get("https://vendor.example/", auth=TokenAuth(give))).status_code == 401
+    assert (len(seen), asked) == (1, [None, "old"])
 
 
 async def test_what_is_refused_twice_stays_refused() -> None:
