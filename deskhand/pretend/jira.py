@@ -1,7 +1,8 @@
-"""A pretend Jira Cloud site: a service project (`HELP`) and a software project (`SW`).
+"""A pretend Jira Cloud site, by itself and behind Atlassian's gateway.
 
-It answers as Atlassian's OpenAPI document of the platform API v3 (2025-12) has it; what Jira says in refusals of
-comments is as users have reported it.
+It has a service project (`HELP`) and a software project (`SW`), and answers as Atlassian's OpenAPI document of the
+platform API v3 (2025-12) has it. Each kind of token counts at its own address alone: classic API tokens at the site,
+those with scopes and OAuth's at the gateway.
 """
 
 import base64
@@ -11,31 +12,28 @@ import hmac
 import json
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeGuard
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from plugins.conformance.pretend.model import Event, PretendNote, PretendTicket, Webhook
+from deskhand.pretend import jira_bodies as bodies
+from plugins.conformance.pretend.model import Event, PretendTicket, Webhook
 from plugins.conformance.pretend.vendor import Call, Handler, NewTicket, Operation, PretendVendor
 
-PROJECT_TYPES = {"HELP": "service_desk", "SW": "software"}
-ROLES = frozenset({"Administrators", "Developers", "Service Desk Team"})
+CLOUD_ID = "11223344-a1b2-3c33-d4d4-1234567890ab"
+GATEWAY = f"/ex/jira/{CLOUD_ID}"
+ROLES = ("Administrators", "Developers", "Service Desk Team")
 MAX_COMMENT = 32_767
 PAGE = 100
 
 _INTERNAL = {"key": "sd.public.comment", "value": {"internal": True}}
 _JSON = {"application/json", "application/*", "*/*"}
-_EVENT_TYPES: Mapping[Event, str] = {
-    "created": "issue_created",
-    "resolved": "issue_resolved",
-    "noted": "issue_commented",
-}
-_REPORTER = "557058:requester"
-_AGENT = "557058:agent"
 _WORDS = {
     401: "Client must be authenticated to access this resource.",
     403: "You do not have permission to access this resource.",
@@ -43,15 +41,34 @@ _WORDS = {
     413: "The issue has reached the limit of comments.",
     429: "Rate limit exceeded.",
 }
+_NO_COMMENT = {
+    "en": "Deskhand, you do not have the permission to comment on this issue.",
+    "de": "Deskhand, Sie haben keine Berechtigung, diesen Vorgang zu kommentieren.",
+}
+_at_gateway: ContextVar[bool] = ContextVar("_at_gateway", default=False)
 
 
 class JiraAccount(BaseModel):
-    """What `POST /_pretend/accounts` takes: with an e-mail address the token counts as Basic, without as Bearer."""
+    """What `POST /_pretend/accounts` takes."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    email: str | None = Field(default="deskhand@acme.example", min_length=3)
+    kind: Literal["classic", "scoped", "oauth"] = "classic"
+    """Of the token. OAuth's is sent as Bearer, the others as Basic with the e-mail address."""
+    email: str = Field(default="deskhand@acme.example", min_length=3)
     api_token: str = Field(default_factory=lambda: secrets.token_urlsafe(18), min_length=1)
+    standing: Literal["agent", "collaborator", "customer"] = "agent"
+    """In service projects. What a customer writes is public, whatever is asked for: Atlassian does not say what
+    happens then, and the worst is assumed."""
+    roles: tuple[str, ...] = ROLES
+    """The project roles that the account is in."""
+    may_browse: bool = True
+    may_comment: bool = True
+    may_delete: bool = True
+    """Its own comments."""
+    language: Literal["en", "de"] = "en"
+    visibility_role: str | None = None
+    """Goes into the connection, as the operator's choice."""
 
 
 class NewIssue(NewTicket):
@@ -66,6 +83,15 @@ class PretendJira(PretendVendor):
     title = "Jira"
     tool_type = "jira"
     account_model = JiraAccount
+    editions: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {
+            "classic": {},
+            "scoped": {"kind": "scoped"},
+            "oauth": {"kind": "oauth"},
+            # For tickets with `project="SW"`.
+            "software": {"visibility_role": "Service Desk Team"},
+        }
+    )
     ticket_model: ClassVar[type[NewTicket]] = NewIssue
     events = frozenset({"created", "resolved", "noted"})
     ticket_path = "/browse/{id}"
@@ -73,33 +99,72 @@ class PretendJira(PretendVendor):
     resolved_status = "Done"
     closed_status = "Closed"
 
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin)
+        self.knows_agents = True
+        """Whether it has Jira Service Management. Otherwise it does not know the permission to be an agent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI)."""
+        # The gateway refuses tokens in a form of its own, and `refusal` is not told where the request went.
+        _at_gateway.set(scope.get("path", "").startswith("/ex/"))
+        await super().__call__(scope, receive, send)
+
     def operations(self) -> Sequence[Operation]:
-        """The REST API v3."""
-        issue = "/rest/api/3/issue/{key}"
+        """The REST API v3, at the site and behind the gateway."""
+        return [
+            *self._api(""),
+            *self._api(GATEWAY),
+            Operation("other", "GET", "/_edge/tenant_info", self._tenant_info, public=True),
+            *(
+                Operation("other", method, "/ex/{path:path}", self._no_such_cloud, public=True)
+                for method in ("GET", "POST", "DELETE")
+            ),
+        ]
+
+    def _api(self, place: str) -> Sequence[Operation]:
+        api = f"{place}/rest/api/3"
+        issue = f"{api}/issue/{{key}}"
         return [
             Operation("get_ticket", "GET", issue, self._json_only(self._get_issue)),
             Operation("post_note", "POST", f"{issue}/comment", self._json_only(self._add_comment)),
             Operation("list_notes", "GET", f"{issue}/comment", self._json_only(self._list_comments)),
             Operation("retract_note", "DELETE", f"{issue}/comment/{{comment}}", self._delete_comment),
-            Operation("other", "GET", "/rest/api/3/myself", self._json_only(self._myself)),
+            Operation("other", "GET", f"{api}/myself", self._json_only(self._myself)),
+            Operation("other", "GET", f"{api}/mypermissions", self._json_only(self._permissions)),
+            Operation("other", "GET", f"{api}/serverInfo", self._json_only(self._server_info)),
         ]
 
     def credential(self, fields: Mapping[str, Any]) -> str:
-        """`Basic email:token`, or `Bearer token`."""
-        token = fields["api_token"]
-        return f"Basic {fields['email']}:{token}" if fields["email"] else f"Bearer {token}"
+        """Where the token counts, and how it is presented."""
+        if fields["kind"] == "oauth":
+            return f"gateway Bearer {fields['api_token']}"
+        place = "site" if fields["kind"] == "classic" else "gateway"
+        return f"{place} Basic {fields['email']}:{fields['api_token']}"
 
     def presented(self, request: Request) -> str | None:
-        """The `Authorization` header, decoded."""
+        """The `Authorization` header, decoded, and where it was presented."""
+        place = "gateway" if request.url.path.startswith(f"{GATEWAY}/") else "site"
         scheme, _, value = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return f"Bearer {value}"
+            return f"{place} Bearer {value}"
         if scheme.lower() != "basic":
             return None
         try:
-            return "Basic " + base64.b64decode(value, validate=True).decode()
+            return f"{place} Basic " + base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             return None
+
+    def connection(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The site's address for a classic token, the gateway's for the others; no e-mail address for OAuth's."""
+        given: dict[str, Any] = {"base_url": self.origin, "api_token": fields["api_token"]}
+        if fields["kind"] != "classic":
+            given |= {"base_url": self.origin + GATEWAY, "site_url": self.origin}
+        if fields["kind"] != "oauth":
+            given["email"] = fields["email"]
+        if fields["visibility_role"] is not None:
+            given["visibility_role"] = fields["visibility_role"]
+        return given
 
     def new_account_id(self) -> str:
         """As Atlassian's are: opaque, with a colon."""
@@ -110,30 +175,28 @@ class PretendJira(PretendVendor):
         return f"{fields['project']}-{self.next_number() - 10_000}"
 
     def refusal(self, status: int) -> Response:
-        """Jira's error body."""
+        """Jira's error body; of a token that is refused at the gateway, the gateway's."""
+        if status == 401 and _at_gateway.get():
+            return bodies.gateway_error(401, "Unauthorized")
         headers = {"Retry-After": "10", "RateLimit-Reason": "jira-burst-based"} if status == 429 else {}
-        return _error(status, _WORDS.get(status, f"Jira refuses with {status}."), headers)
+        return bodies.error(status, _WORDS.get(status, f"Jira refuses with {status}."), headers)
 
     def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> dict[str, Any]:
-        """What an admin webhook says. Its body is fixed: a tenant id has no place in it."""
-        del webhook
-        moment = ticket.created_at if event == "created" else ticket.resolved_at or ticket.updated_at
-        users = {"created": _REPORTER, "resolved": _AGENT, "noted": ticket.notes[-1].author if ticket.notes else ""}
-        done = [
-            {"field": "resolution", "fieldId": "resolution", "from": None, "to": "10000", "toString": "Done"},
-            {"field": "status", "fieldId": "status", "from": "1", "to": "10001", "toString": self.resolved_status},
-        ]
-        return {
-            "timestamp": int(moment.timestamp() * 1000),
-            "webhookEvent": f"jira:issue_{'created' if event == 'created' else 'updated'}",
-            "issue_event_type_name": _EVENT_TYPES[event],
-            "user": self._user(users[event], ticket),
-            "issue": self._issue_json(ticket, api=2),
-            "changelog": {"id": _number(ticket), "items": done if event == "resolved" else []},
-        }
+        """What an admin webhook says, whose body has no place for a tenant id; under `header`, what a rule sends."""
+        if webhook.scheme == "header":
+            if event == "noted":
+                return bodies.automation_custom("comment_added", ticket, webhook, ticket.notes[-1].author)
+            return bodies.automation_issue(ticket, self.origin)
+        return (
+            bodies.comment_event(ticket, self.origin)
+            if event == "noted"
+            else bodies.native_event(event, ticket, self.origin)
+        )
 
     def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
-        """The body signed, as with an admin webhook that has a secret."""
+        """The body signed, as with an admin webhook that has a secret; under `header` a rule's own header."""
+        if webhook.scheme == "header":
+            return {"X-Deskhand-Secret": webhook.secret}
         signature = hmac.new(webhook.secret.encode(), raw, hashlib.sha256).hexdigest()
         return {
             "Content-Type": "application/json; charset=UTF-8",
@@ -142,6 +205,10 @@ class PretendJira(PretendVendor):
             "X-Atlassian-Webhook-Identifier": str(uuid.uuid4()),
             "X-Atlassian-Webhook-Flow": "Primary",
         }
+
+    def covers_body(self, scheme: str | None) -> bool:
+        """A rule's header covers nothing."""
+        return scheme != "header"
 
     def _json_only(self, handler: Handler) -> Handler:
         """The handler, for clients that take JSON."""
@@ -156,7 +223,7 @@ class PretendJira(PretendVendor):
         ticket = self._ticket(call)
         if ticket is None:
             return self.refusal(404)
-        issue = self._issue_json(ticket, api=3)
+        issue = bodies.rest_issue(ticket, self._address(call))
         wanted = call.request.query_params.get("fields")
         if wanted and wanted != "*all":
             issue["fields"] = {name: value for name, value in issue["fields"].items() if name in wanted.split(",")}
@@ -172,25 +239,29 @@ class PretendJira(PretendVendor):
             comment = json.loads(call.body)
         except ValueError:
             comment = None
-        if not _is_comment(comment):
-            return _error(400, "INVALID_INPUT")
+        if not bodies.is_comment(comment):
+            return bodies.error(400, "INVALID_INPUT")
         if len(json.dumps(comment["body"], ensure_ascii=False, separators=(",", ":"))) > MAX_COMMENT:
-            return _field_error(
+            return bodies.field_error(
                 "comment", "The entered text is too long. It exceeds the allowed limit of 32,767 characters."
             )
-        if ticket.closed:
-            return _error(400, "You do not have the permission to comment on this issue.")
+        account = call.caller.fields
+        if ticket.closed or not account["may_comment"]:
+            return bodies.error(400, _NO_COMMENT[_language(call)])
         visibility = comment.get("visibility")
-        if visibility is not None and (visibility.get("type") != "role" or visibility.get("value") not in ROLES):
-            role = visibility.get("value")
-            return _field_error("commentLevel", f"You are currently not a member of the project role: {role}.")
+        if visibility is not None and (
+            visibility.get("type") != "role" or visibility.get("value") not in {*ROLES} & {*account["roles"]}
+        ):
+            return bodies.field_error(
+                "commentLevel", f"You are currently not a member of the project role: {visibility.get('value')}."
+            )
         # Only an internal comment is hidden from a service project's customers; elsewhere only a role hides anything.
-        internal = _INTERNAL in comment.get("properties", [])
-        private = internal if _project_type(ticket) == "service_desk" else visibility is not None
+        internal = _INTERNAL in comment.get("properties", []) and account["standing"] != "customer"
+        private = internal if bodies.project_type(ticket) == "service_desk" else visibility is not None
         note = self.store_note(
             call, ticket, comment["body"], private=private, extra={"visibility": visibility} if visibility else None
         )
-        return JSONResponse(self._comment_json(ticket, note), status_code=201)
+        return JSONResponse(bodies.comment(ticket, note, self._address(call)), status_code=201)
 
     async def _list_comments(self, call: Call) -> Response:
         ticket = self._ticket(call)
@@ -204,159 +275,71 @@ class PretendJira(PretendVendor):
             return self.refusal(404)
         order = query.get("orderBy", "created")
         if order.lstrip("+-") != "created":
-            return _error(400, "orderBy: unknown field.")
+            return bodies.error(400, "orderBy: unknown field.")
         comments = sorted(
-            self._comments(ticket), key=lambda note: (note.created_at, int(note.id)), reverse=order.startswith("-")
+            bodies.comments(ticket), key=lambda note: (note.created_at, int(note.id)), reverse=order.startswith("-")
         )
-        return JSONResponse(
-            {
-                "startAt": start,
-                "maxResults": size,
-                "total": len(comments),
-                "comments": [self._comment_json(ticket, note) for note in comments[start : start + size]],
-            }
-        )
+        page = [bodies.comment(ticket, note, self._address(call)) for note in comments[start : start + size]]
+        return JSONResponse({"startAt": start, "maxResults": size, "total": len(comments), "comments": page})
 
     async def _delete_comment(self, call: Call) -> Response:
         ticket = self._ticket(call)
         if ticket is None:
             return self.refusal(404)
+        wanted = call.parameter("comment")
         for note in ticket.notes:
-            if note.id == call.parameter("comment"):
+            if note.id == wanted:
+                if not call.caller.fields["may_delete"] or note.author != call.account:
+                    return bodies.error(400, f"You do not have permission to delete comment with id: {wanted}")
                 ticket.notes.remove(note)
                 return Response(status_code=204)
-        return _error(404, "Can not find a comment for the id: " + call.parameter("comment"))
+        return bodies.error(404, f"Can not find a comment for the id: {wanted}.")
 
     async def _myself(self, call: Call) -> Response:
-        return JSONResponse({**_account(call.account, "Deskhand"), "active": True})
+        return JSONResponse({**bodies.user(call.account), "active": True})
+
+    async def _permissions(self, call: Call) -> Response:
+        asked = call.request.query_params.get("permissions")
+        if not asked:
+            return bodies.error(400, "The 'permissions' query parameter is required.")
+        account = call.caller.fields
+        held = {
+            "BROWSE_PROJECTS": account["may_browse"],
+            "ADD_COMMENTS": account["may_comment"],
+            "DELETE_OWN_COMMENTS": account["may_delete"],
+        }
+        if self.knows_agents:
+            held["SERVICEDESK_AGENT"] = account["standing"] == "agent"
+        keys = asked.split(",")
+        if unknown := [key for key in keys if key not in held]:
+            return bodies.error(400, f"Unrecognized permissions: {', '.join(unknown)}")
+        shown = {key: {"key": key, "type": "PROJECT", "havePermission": held[key]} for key in keys}
+        return JSONResponse({"permissions": shown})
+
+    async def _server_info(self, call: Call) -> Response:
+        del call
+        return JSONResponse({"baseUrl": self.origin, "deploymentType": "Cloud", "serverTitle": "Jira"})
+
+    async def _tenant_info(self, call: Call) -> Response:
+        del call
+        return JSONResponse({"cloudId": CLOUD_ID})
+
+    async def _no_such_cloud(self, call: Call) -> Response:
+        del call
+        return bodies.gateway_error(404, "Not Found")
 
     def _ticket(self, call: Call) -> PretendTicket | None:
-        return self.tickets.get(call.parameter("key").upper())
+        """The issue, if there is one that the account may see."""
+        return self.tickets.get(call.parameter("key").upper()) if call.caller.fields["may_browse"] else None
 
-    def _comments(self, ticket: PretendTicket) -> Iterable[PretendNote]:
-        """The notes, and what the agent wrote on resolving: Jira keeps it as a comment, it has no other place."""
-        yield from ticket.notes
-        if ticket.resolved_at is not None:
-            document = {"type": "doc", "version": 1, "content": [_paragraph(ticket.resolution)]}
-            yield PretendNote(f"9{_number(ticket)}", document, False, _AGENT, ticket.resolved_at)
-
-    def _issue_json(self, ticket: PretendTicket, api: Literal[2, 3]) -> dict[str, Any]:
-        """The issue: wiki markup in version 2, which webhooks have; ADF and comments in version 3."""
-        key = ticket.id.split("-")[0]
-        number = _number(ticket)
-        done = ticket.status in (self.resolved_status, self.closed_status)
-        fields: dict[str, Any] = {
-            "summary": ticket.subject,
-            "description": ticket.description or None,
-            "project": {"id": "10000", "key": key, "name": key, "projectTypeKey": PROJECT_TYPES[key]},
-            "issuetype": {"id": "10001", "name": "[System] Incident"},
-            "status": {
-                "name": ticket.status,
-                "statusCategory": {"key": "done", "name": "Done"} if done else {"key": "new", "name": "To Do"},
-            },
-            "resolution": {"id": "10000", "name": "Done"} if ticket.resolved_at is not None else None,
-            "resolutiondate": _time(ticket.resolved_at) if ticket.resolved_at is not None else None,
-            "created": _time(ticket.created_at),
-            "updated": _time(ticket.updated_at),
-            "reporter": self._user(_REPORTER, ticket),
-            "labels": [],
-            "components": [],
-        }
-        if ticket.priority is not None:
-            fields["priority"] = {"id": "3", "name": ticket.priority}
-        if api == 3:
-            fields["description"] = _document(ticket.description) if ticket.description else None
-            comments = [self._comment_json(ticket, note) for note in self._comments(ticket)]
-            fields["comment"] = {
-                "comments": comments,
-                "total": len(comments),
-                "maxResults": len(comments),
-                "startAt": 0,
-            }
-        return {
-            "id": number,
-            "self": f"{self.origin}/rest/api/{api}/issue/{number}",
-            "key": ticket.id,
-            "fields": fields,
-        }
-
-    def _comment_json(self, ticket: PretendTicket, note: PretendNote) -> dict[str, Any]:
-        comment = {
-            "self": f"{self.origin}/rest/api/3/issue/{_number(ticket)}/comment/{note.id}",
-            "id": note.id,
-            "author": self._user(note.author, ticket),
-            "body": note.body,
-            "created": _time(note.created_at),
-            "updated": _time(note.created_at),
-            # True outside service projects, whatever was asked.
-            "jsdPublic": not note.private or _project_type(ticket) != "service_desk",
-        }
-        if note.private and "visibility" in note.extra:
-            comment["visibility"] = note.extra["visibility"]
-        return comment
-
-    def _user(self, account_id: str, ticket: PretendTicket) -> dict[str, Any]:
-        names = {_REPORTER: ticket.requester, _AGENT: "Sam Agent"}
-        return _account(account_id, names.get(account_id, "Deskhand"))
+    def _address(self, call: Call) -> str:
+        """What links in answers begin with: they lead to where the request went."""
+        place = GATEWAY if call.request.url.path.startswith(f"{GATEWAY}/") else ""
+        return f"{self.origin}{place}/rest/api/3"
 
 
-def _account(account_id: str, name: str) -> dict[str, Any]:
-    return {"accountId": account_id, "accountType": "atlassian", "displayName": name}
-
-
-def _project_type(ticket: PretendTicket) -> str:
-    return PROJECT_TYPES[ticket.id.split("-")[0]]
-
-
-def _number(ticket: PretendTicket) -> str:
-    """The issue's numeric id, which Jira has beside the key."""
-    return str(10_000 + int(ticket.id.split("-")[1]))
-
-
-def _time(moment: datetime) -> str:
-    """As Jira writes times: milliseconds, and an offset without a colon."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
-
-
-def _document(text: str) -> dict[str, Any]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return {"type": "doc", "version": 1, "content": [_paragraph(line) for line in lines]}
-
-
-def _paragraph(text: str) -> dict[str, Any]:
-    return {"type": "paragraph", "content": [{"type": "text", "text": text}] if text else []}
-
-
-def _is_comment(comment: object) -> TypeGuard[dict[str, Any]]:
-    return (
-        isinstance(comment, dict)
-        and _is_adf(comment.get("body"))
-        and isinstance(comment.get("properties", []), list)
-        and isinstance(comment.get("visibility"), dict | None)
-    )
-
-
-def _is_adf(document: object) -> bool:
-    """Whether it is roughly an ADF document: typed nodes all the way down, and no empty text."""
-    if not isinstance(document, dict) or document.get("type") != "doc" or document.get("version") != 1:
-        return False
-    waiting = [document]
-    while waiting:
-        node = waiting.pop()
-        content = node.get("content", [])
-        if not isinstance(node.get("type"), str) or not isinstance(content, list):
-            return False
-        if node["type"] == "text" and not (isinstance(node.get("text"), str) and node["text"]):
-            return False
-        if not all(isinstance(child, dict) for child in content):
-            return False
-        waiting.extend(content)
-    return isinstance(document.get("content"), list)
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"errorMessages": [message], "errors": {}}, status_code=status, headers=headers)
-
-
-def _field_error(field: str, message: str) -> Response:
-    return JSONResponse({"errorMessages": [], "errors": {field: message}}, status_code=400)
+def _language(call: Call) -> str:
+    """Of the words in a refusal: the account's own, unless the request forces another."""
+    forced = call.request.headers.get("X-Force-Accept-Language") == "true"
+    asked = call.request.headers.get("Accept-Language", "")[:2]
+    return asked if forced and asked in _NO_COMMENT else str(call.caller.fields["language"])

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, cast
 
 from plugins.base import TicketMetadata
-from plugins.jira.values import MAX_COMMENT, MAX_DESCRIPTION, mapping, name_of, raw_texts, rich_text, string
+from plugins.jira.values import MAX_COMMENT, MAX_DESCRIPTION, is_done, mapping, name_of, raw_texts, rich_text, string
 from plugins.parsing import is_our_note, parse_time
 from plugins.types import MAX_COMMENTS, Comment, Priority, TicketContext
 
@@ -16,9 +16,9 @@ FIELDS = (
 )
 
 OWN = "deskhand"
-"""Where `get_ticket` adds what only it can know to Jira's JSON: the priority by the tenant's own map."""
+"""Where `get_ticket` adds what only it can know to Jira's JSON: `priority` by the tenant's own map, the `site`."""
 
-_GATEWAY = "https://api.atlassian.com/"
+_GATEWAY = "/ex/jira/"
 _LAST_WORDS = 20
 """Comments among which the resolution is looked for."""
 _FOOTER = 50
@@ -40,7 +40,7 @@ def describe(issue: Mapping[str, Any], metadata: TicketMetadata) -> TicketContex
         created_at=parse_time(fields.get("created")) or metadata.created_at,
         url=_browse_url(issue, metadata.ticket_id),
         comments=tuple(said.comment() for said in comments[-MAX_COMMENTS:]),
-        resolution=_resolution(fields, comments),
+        resolution=_resolution(issue, comments),
     )
 
 
@@ -82,13 +82,15 @@ def _category(fields: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, names))
 
 
-def _resolution(fields: Mapping[str, Any], comments: list[_Said]) -> str:
+def _resolution(issue: Mapping[str, Any], comments: list[_Said]) -> str:
     """What solved the issue.
 
     Jira has no text for it: a resolution is only a name ("Done"), and how it was done stands in the comment that an
-    agent wrote on resolving. So: the last comment that neither the reporter nor we wrote, else the name.
+    agent wrote on resolving. So: the last comment that neither the reporter nor we wrote, else the name; the status's
+    where the project sets no resolution.
     """
-    name = name_of(fields.get("resolution"))
+    fields = mapping(issue.get("fields"))
+    name = name_of(fields.get("resolution")) or (name_of(fields.get("status")) if is_done(issue) else "")
     if not name:
         return ""
     reporter = mapping(fields.get("reporter")).get("accountId")
@@ -99,9 +101,11 @@ def _resolution(fields: Mapping[str, Any], comments: list[_Said]) -> str:
 
 
 def _browse_url(issue: Mapping[str, Any], key: str) -> str:
-    """Where a technician opens the issue. The gateway's links do not name the site: then we cannot tell."""
-    site, api, _ = string(issue.get("self")).partition("/rest/api/")
-    if not api or not site.startswith(("https://", "http://")) or site.startswith(_GATEWAY):
-        return ""
+    """Where a technician opens the issue; empty where we cannot tell, as the gateway's links do not name the site."""
+    site = string(mapping(issue.get(OWN)).get("site"))
+    if not site:
+        site, api, _ = string(issue.get("self")).partition("/rest/api/")
+        if not api or not site.startswith(("https://", "http://")) or _GATEWAY in site:
+            return ""
     url = f"{site}/browse/{key}"
     return url if len(url) <= 500 else ""

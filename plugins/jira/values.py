@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plugins.exceptions import ValidationError
-from plugins.rendering import adf_to_text, wiki_to_text
+from plugins.rendering import adf_to_text, html_to_text, wiki_to_text
 from plugins.types import Priority
 
 MAX_TEXT = 32_767
@@ -18,6 +18,15 @@ MAX_COMMENT = 5_000
 """The same for a comment, which may be the resolution."""
 
 ISSUE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]+-[0-9]+")
+
+_HTML = re.compile(
+    r"\s*<(?:!doctype|blockquote|body|div|h[1-6]|html|ol|p|pre|span|table|ul)\b[^<>]*>.*</[a-z]",
+    re.IGNORECASE | re.DOTALL,
+)
+"""HTML, where a rule sends it. Wiki markup may hold angle brackets too, but does not begin with such a tag."""
+
+DONE = "3"
+"""The id of the status category that Jira calls done: Jira's own, the same on every site."""
 
 PRIORITIES: Mapping[str, Priority] = {
     "Highest": "high",
@@ -46,10 +55,15 @@ def name_of(value: object) -> str:
 
 
 def rich_text(value: object, limit: int) -> str:
-    """Plain text of a field that is ADF (REST v3), wiki markup (webhooks) or not set: its first `limit` characters."""
+    """Plain text of a field that is ADF (REST v3), wiki markup or HTML (webhooks) or not set: its first `limit`
+    characters.
+    """
     if isinstance(value, Mapping):
         return adf_to_text(value, limit=limit)
-    return wiki_to_text(value[:limit]) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    beginning = value[:limit]
+    return html_to_text(beginning, limit=limit) if _HTML.match(beginning) else wiki_to_text(beginning)
 
 
 def raw_texts(value: object) -> Iterator[str]:
@@ -68,18 +82,18 @@ def raw_texts(value: object) -> Iterator[str]:
             todo.extend(content)
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: object, field: str = "ticket_id") -> str:
     """The issue key, safe to stand in a URL and in upper case: Jira takes any case, and one issue has one identity.
 
     Raises:
-        ValidationError: it has not the form of one.
+        ValidationError: it has not the form of one, as the number that Jira has for an issue beside its key.
     """
-    if not ISSUE_KEY.fullmatch(key):
-        raise ValidationError("ticket_id: must be an issue key such as HELP-123")
+    if not isinstance(key, str) or not ISSUE_KEY.fullmatch(key):
+        raise ValidationError(f"{field}: must be an issue key such as HELP-123")
     return key.upper()
 
 
 def is_done(issue: Mapping[str, Any]) -> bool:
     """Whether the issue's status is of the category that Jira calls done, whatever the status is called."""
-    status = mapping(mapping(issue.get("fields")).get("status"))
-    return mapping(status.get("statusCategory")).get("key") == "done"
+    category = mapping(mapping(mapping(issue.get("fields")).get("status")).get("statusCategory"))
+    return category.get("key") == "done" or str(category.get("id")) == DONE

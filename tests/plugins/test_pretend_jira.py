@@ -1,10 +1,7 @@
-"""The pretend Jira by itself: it refuses as the real one would, announces tickets, fails on demand, shows a page."""
+"""The pretend Jira by itself: it refuses as the real one would, and announces tickets in Jira's own forms."""
 
-import asyncio
 import base64
 import json
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,24 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from deskhand.pretend.jira import PretendJira
+from deskhand.pretend.jira import CLOUD_ID, GATEWAY, PretendJira
 from plugins.conformance.pretend.controlling import Control
 from plugins.conformance.pretend.serving import serve
 from plugins.conformance.pretend.vendor import PretendVendor
 from plugins.signatures import hmac_sha256
+from tests.support.jira import TOKEN, adf
 from tests.support.pretend import PretendFactory
 
-TOKEN = "api-token-of-a-test"
 AUTH = httpx.BasicAuth("deskhand@example.com", TOKEN)
 INTERNAL = [{"key": "sd.public.comment", "value": {"internal": True}}]
-
-
-def adf(text: str) -> dict[str, Any]:
-    return {
-        "type": "doc",
-        "version": 1,
-        "content": [{"type": "paragraph", "content": [{"type": "text", "text": text}]}],
-    }
 
 
 @dataclass
@@ -47,8 +36,11 @@ class Jira:
     async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
         return await self.http.request(method, f"{self.vendor.origin}/rest/api/3{path}", **{"auth": AUTH, **more})
 
-    async def comment(self, key: str, body: object, **more: Any) -> httpx.Response:
-        return await self.call("POST", f"/issue/{key}/comment", json={"body": body, "properties": INTERNAL, **more})
+    async def comment(
+        self, key: str, body: object, *, call: dict[str, Any] | None = None, **more: Any
+    ) -> httpx.Response:
+        comment = {"body": body, "properties": INTERNAL, **more}
+        return await self.call("POST", f"/issue/{key}/comment", json=comment, **(call or {}))
 
 
 @pytest.fixture
@@ -76,11 +68,89 @@ async def test_other_ways_to_present_the_token_are_refused(jira: Jira, header: s
     assert answer.status_code == 401
 
 
-async def test_an_account_without_email_is_known_by_its_bearer_token(jira: Jira) -> None:
-    account_id = (await jira.control.account(email=None, api_token="another")).id
-    headers = {"Authorization": "Bearer another"}
-    answer = await jira.http.get(f"{jira.vendor.origin}/rest/api/3/myself", headers=headers)
-    assert answer.json()["accountId"] == account_id
+@pytest.mark.parametrize("kind", ["classic", "scoped", "oauth"])
+async def test_each_kind_of_token_counts_at_its_own_address_and_in_its_own_form_only(jira: Jira, kind: str) -> None:
+    account_id = (await jira.control.account(kind=kind, email="who@example.com", api_token="another")).id
+    forms: dict[str, dict[str, Any]] = {
+        "Basic": {"auth": httpx.BasicAuth("who@example.com", "another")},
+        "Bearer": {"headers": {"Authorization": "Bearer another"}},
+    }
+    expected = {"classic": ("", "Basic"), "scoped": (GATEWAY, "Basic"), "oauth": (GATEWAY, "Bearer")}[kind]
+    for place in ("", GATEWAY):
+        for form, credentials in forms.items():
+            answer = await jira.http.get(f"{jira.vendor.origin}{place}/rest/api/3/myself", **credentials)
+            if (place, form) == expected:
+                assert answer.json()["accountId"] == account_id
+            else:
+                assert answer.status_code == 401
+                assert ("code" in answer.json()) is bool(place), "the gateway refuses in a form of its own"
+
+
+async def test_the_gateway_knows_no_other_cloud_id_than_the_one_that_the_site_tells(jira: Jira) -> None:
+    origin = jira.vendor.origin
+    assert (await jira.http.get(f"{origin}/_edge/tenant_info")).json() == {"cloudId": CLOUD_ID}
+    await jira.control.account(kind="scoped", email="deskhand@example.com", api_token=TOKEN)
+    for method, path in (
+        ("GET", "issue/HELP-1"),
+        ("POST", "issue/HELP-1/comment"),
+        ("DELETE", "issue/HELP-1/comment/1"),
+    ):
+        answer = await jira.http.request(method, f"{origin}/ex/jira/1122/rest/api/3/{path}", auth=AUTH)
+        assert (answer.status_code, answer.json()) == (404, {"code": 404, "message": "Not Found"})
+
+
+async def test_links_in_answers_of_the_gateway_do_not_name_the_site(jira: Jira) -> None:
+    await jira.control.account(kind="scoped", email="deskhand@example.com", api_token=TOKEN)
+    key = await jira.control.ticket()
+    issue = (await jira.http.get(f"{jira.vendor.origin}{GATEWAY}/rest/api/3/issue/{key}", auth=AUTH)).json()
+    assert issue["self"].startswith(f"{jira.vendor.origin}{GATEWAY}/rest/api/3/issue/")
+
+
+async def test_permissions_are_told_for_each_that_is_asked_for_and_known(jira: Jira) -> None:
+    async def ask(permissions: str) -> httpx.Response:
+        return await jira.call("GET", "/mypermissions", params={"permissions": permissions})
+
+    held = (await ask("ADD_COMMENTS,SERVICEDESK_AGENT")).json()["permissions"]
+    assert {name: permission["havePermission"] for name, permission in held.items()} == {
+        "ADD_COMMENTS": True,
+        "SERVICEDESK_AGENT": True,
+    }
+    assert (await ask("")).json()["errorMessages"] == ["The 'permissions' query parameter is required."]
+    assert (await ask("ADD_COMMENTS,FLY")).status_code == 400
+    jira.vendor.knows_agents = False
+    assert (await ask("SERVICEDESK_AGENT")).status_code == 400
+
+
+async def test_an_account_can_do_what_it_may_and_no_more(jira: Jira) -> None:
+    key = await jira.control.ticket()
+    theirs = (await jira.comment(key, adf("mine"))).json()["id"]
+
+    async def be(**fields: Any) -> None:
+        await jira.control.account(email="other@example.com", api_token=TOKEN, **fields)
+
+    other = {"auth": httpx.BasicAuth("other@example.com", TOKEN)}
+    await be()
+    assert (await jira.call("DELETE", f"/issue/{key}/comment/{theirs}", **other)).status_code == 400, "not its own"
+    own = (await jira.comment(key, adf("its own"), call=other)).json()["id"]
+    await be(may_delete=False)
+    assert (await jira.call("DELETE", f"/issue/{key}/comment/{own}", **other)).status_code == 400
+    await be(standing="customer")
+    assert (await jira.comment(key, adf("to the requester"), call=other)).json()["jsdPublic"] is True
+    await be(may_comment=False, language="de")
+    assert "keine Berechtigung" in (await jira.comment(key, adf("no"), call=other)).text
+    english = {**other, "headers": {"Accept-Language": "en", "X-Force-Accept-Language": "true"}}
+    assert "permission to comment" in (await jira.comment(key, adf("no"), call=english)).text
+    await be(may_browse=False)
+    assert (await jira.call("GET", f"/issue/{key}", **other)).status_code == 404
+
+
+async def test_a_role_hides_a_comment_for_an_account_that_is_in_it(jira: Jira) -> None:
+    key = await jira.control.ticket(project="SW")
+    await jira.control.account(email="deskhand@example.com", api_token=TOKEN, roles=["Developers"])
+    for role, status in (("Developers", 201), ("Administrators", 400), ("Wizards", 400)):
+        answer = await jira.comment(key, adf("x"), visibility={"type": "role", "value": role})
+        assert answer.status_code == status
+        assert status == 201 or answer.json()["errors"]["commentLevel"].endswith(f"{role}.")
 
 
 async def test_an_issue_is_adf_over_rest_and_only_the_wanted_fields(jira: Jira) -> None:
@@ -259,194 +329,23 @@ async def test_what_was_done_to_resolve_stands_in_a_comment_as_in_jira(jira: Jir
     assert await jira.control.notes(key) == []
 
 
-# Control
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "says"),
-    [
-        ("POST", "/accounts", {"email": "a"}, "email:"),
-        ("POST", "/accounts", {"api_token": "x", "key": "y"}, "key:"),
-        ("PUT", "/webhook", {"url": "ftp://x", "secret": "s"}, "url:"),
-        ("POST", "/tickets", {"subject": "s", "description": 3}, "description:"),
-        ("POST", "/tickets", {"subject": "s", "description": "d", "project": "XX"}, "project:"),
-        ("POST", "/tickets/HELP-1/resolve", {}, "resolution:"),
-        ("GET", "/tickets/HELP-1/delivery?event=closed", None, "event:"),
-        ("POST", "/faults", {"operation": "get_ticket", "kind": "odd"}, "kind:"),
-        ("POST", "/faults", {"operation": "get_ticket", "kind": "status"}, "status:"),
-        ("POST", "/faults", {"operation": "get_ticket", "kind": "slow"}, "seconds:"),
-        ("POST", "/faults", {"operation": "get_ticket", "kind": "public"}, "operation:"),
-        ("POST", "/faults", {"operation": "any", "kind": "drop", "times": 0}, "times:"),
-        ("POST", "/faults", None, "body:"),
-    ],
-)
-async def test_bad_input_is_422_and_names_the_field(
-    jira: Jira, method: str, path: str, body: object, says: str
-) -> None:
-    await jira.control.ticket()
-    content = b"" if body is None else json.dumps(body).encode()
-    answer = await jira.http.request(method, f"{jira.vendor.origin}/_pretend{path}", content=content)
-    assert answer.status_code == 422
-    assert answer.json()["error"].startswith(says)
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/tickets/HELP-9/delivery", 404),
-        ("/tickets/HELP-1/delivery", 409),
-        ("/tickets/HELP-1/delivery?event=resolved", 409),
-    ],
-)
-async def test_a_delivery_that_there_is_not_is_refused(jira: Jira, path: str, status: int) -> None:
-    await jira.control.ticket()
-    assert (await jira.http.get(f"{jira.vendor.origin}/_pretend{path}")).status_code == status
-    if "resolved" in path:
-        await jira.control.webhook("http://127.0.0.1:9/", "secret")
-        assert (await jira.http.get(f"{jira.vendor.origin}/_pretend{path}")).status_code == status
-
-
-async def test_the_same_credentials_are_the_same_account(jira: Jira) -> None:
-    assert (await jira.control.account(email="deskhand@example.com", api_token=TOKEN)).id == jira.account_id
-    assert (await jira.control.account(email="other@example.com", api_token=TOKEN)).id != jira.account_id
-
-
-# Faults
-
-
-async def test_a_status_is_refused_in_jiras_form_with_its_headers_and_does_nothing(jira: Jira) -> None:
+async def test_a_rule_sends_the_bare_issue_or_its_own_template_and_a_secret_in_a_header(jira: Jira) -> None:
+    await jira.control.webhook("http://127.0.0.1:9/", "secret", tenant_id="acme", scheme="header")
     key = await jira.control.ticket()
-    await jira.control.fault("post_note", "status", status=429, headers={"Retry-After": "7"})
-    answer = await jira.comment(key, adf("x"))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
-    assert answer.json()["errorMessages"]
-    assert await jira.control.notes(key) == []
-    assert (await jira.comment(key, adf("x"))).status_code == 201
+    await jira.comment(key, adf("a note"))
+    sent = {event: await jira.control.delivery(key, event) for event in ("created", "noted")}
+    assert all(delivery["headers"]["X-Deskhand-Secret"] == "secret" for delivery in sent.values())
+    assert not any("X-Hub-Signature" in delivery["headers"] for delivery in sent.values())
+    issue, custom = (json.loads(base64.b64decode(delivery["body_base64"])) for delivery in sent.values())
+    assert (issue["key"], issue["fields"]["created"][-5:]) == (key, "+0530")
+    assert custom == {"tenant_id": "acme", "event": "comment_added", "ticket_id": key, "actor_id": jira.account_id}
 
 
-async def test_a_fault_hits_its_operation_as_often_as_told(jira: Jira) -> None:
+async def test_a_comment_is_announced_with_its_author_and_without_a_user(jira: Jira) -> None:
+    await jira.control.webhook("http://127.0.0.1:9/", "secret")
     key = await jira.control.ticket()
-    await jira.control.fault("any", "status", times=None, status=503)
-    await jira.control.fault("get_ticket", "status", times=2, status=500)
-    assert (await jira.call("GET", "/myself")).status_code == 503
-    assert (await jira.call("GET", f"/issue/{key}")).status_code == 503
-    await jira.control.clear_faults()
-    await jira.control.fault("get_ticket", "status", times=2, status=500)
-    statuses = [(await jira.call("GET", f"/issue/{key}")).status_code for _ in range(3)]
-    assert statuses == [500, 500, 200]
-
-
-@pytest.mark.parametrize(
-    ("kind", "private", "jsd_public"), [("public", [False], True), ("double", [True, True], False), ("lose", [], False)]
-)
-async def test_faults_in_how_a_note_is_stored(jira: Jira, kind: str, private: list[bool], jsd_public: bool) -> None:
-    key = await jira.control.ticket()
-    await jira.control.fault("any", kind)
-    await jira.call("GET", f"/issue/{key}")
-    answer = await jira.comment(key, adf("x"))
-    assert (answer.status_code, answer.json()["jsdPublic"]) == (201, jsd_public)
-    assert [note["private"] for note in await jira.control.notes(key)] == private
-
-
-async def test_a_drop_does_the_work_and_answers_nothing(jira: Jira) -> None:
-    key = await jira.control.ticket()
-    await jira.control.fault("post_note", "drop")
-    with pytest.raises(httpx.RemoteProtocolError):
-        await jira.comment(key, adf("x"))
-    assert len(await jira.control.notes(key)) == 1
-    [entry] = await jira.control.log()
-    assert (entry["status"], entry["client_gone"]) == (None, False)
-
-
-async def test_garbage_is_a_login_page(jira: Jira) -> None:
-    key = await jira.control.ticket()
-    await jira.control.fault("post_note", "garbage")
-    answer = await jira.comment(key, adf("x"))
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert await jira.control.notes(key) == []
-
-
-@pytest.mark.parametrize(("kind", "notes"), [("slow", 0), ("late", 1)])
-async def test_who_hangs_up_on_a_slow_or_late_answer_is_seen(jira: Jira, kind: str, notes: int) -> None:
-    key = await jira.control.ticket()
-    await jira.control.fault("post_note", kind, seconds=60 if kind == "slow" else 0.5)
-    call = asyncio.create_task(jira.comment(key, adf("x")))
-    await jira.vendor.until(lambda: jira.vendor.running == 1)
-    call.cancel()
-    await asyncio.gather(call, return_exceptions=True)
-    await jira.vendor.until(lambda: jira.vendor.running == 0)
-    [entry] = await jira.control.log()
-    assert (entry["status"], entry["client_gone"]) == (None, True)
-    assert entry["ended"] >= entry["began"]
-    assert len(await jira.control.notes(key)) == notes
-
-
-@pytest.mark.parametrize("kind", ["slow", "late"])
-async def test_who_waits_gets_the_answer(jira: Jira, kind: str) -> None:
-    key = await jira.control.ticket()
-    await jira.control.fault("post_note", kind, seconds=0.05)
-    assert (await jira.comment(key, adf("x"))).status_code == 201
-    [entry] = await jira.control.log()
-    assert (entry["status"], entry["client_gone"]) == (201, False)
-    assert entry["ended"] - entry["began"] >= 0.05
-
-
-# The page
-
-
-async def test_the_page_shows_each_ticket_and_whether_its_notes_are_private(jira: Jira) -> None:
-    first = await jira.control.ticket("Printer <b>jams</b>")
-    other = await jira.control.ticket("VPN drops")
-    note = adf("Check the tray.")
-    note["content"].append(
-        {
-            "type": "paragraph",
-            "content": [
-                {"type": "text", "text": "safe", "marks": [{"type": "link", "attrs": {"href": "https://example.com"}}]},
-                {"type": "text", "text": "<i>", "marks": [{"type": "link", "attrs": {"href": "javascript:alert(1)"}}]},
-            ],
-        }
-    )
-    await jira.comment(first, note)
-    await jira.comment(first, adf("Hello customer"), properties=[])
-    page = (await jira.http.get(jira.vendor.origin)).text
-    assert "Printer &lt;b&gt;jams&lt;/b&gt;" in page
-    assert page.index("VPN drops") < page.index("Printer")
-    assert (
-        page.index(">Private<") < page.index("Check the tray.") < page.index(">Public<") < page.index("Hello customer")
-    )
-    assert '<a href="https://example.com" rel="noopener noreferrer">safe</a>' in page
-    assert "&lt;i&gt;" in page
-    assert "javascript:" not in page
-    assert "<script" not in page
-    alone = await jira.http.get(f"{jira.vendor.origin}/browse/{other}")
-    assert "VPN drops" in alone.text
-    assert "Printer" not in alone.text
-    assert (await jira.http.get(f"{jira.vendor.origin}/browse/HELP-99")).status_code == 404
-
-
-# The process
-
-
-async def test_all_three_tools_run_in_one_process_until_it_is_told_to_stop() -> None:
-    command = (sys.executable, "-m", "deskhand.pretend", "--jira-port", "0")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        lines = [(await process.stdout.readline()).decode().strip() for _ in range(3)]
-        async with httpx.AsyncClient(trust_env=False) as client:
-            for line in lines:
-                title, _, origin = line.partition(": ")
-                assert title in (await client.get(origin)).text
-    finally:
-        process.send_signal(signal.SIGTERM)
-    assert await process.wait() == 0
-
-
-async def test_a_port_that_is_taken_is_one_readable_line(jira: Jira) -> None:
-    port = jira.vendor.origin.rpartition(":")[2]
-    command = (sys.executable, "-m", "deskhand.pretend", "--jira-port", port)
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, errors = await process.communicate()
-    assert process.returncode == 1
-    assert errors.decode().splitlines() == ["cannot serve the pretend tools: Address already in use"]
+    await jira.comment(key, adf("a note"))
+    body = json.loads(base64.b64decode((await jira.control.delivery(key, "noted"))["body_base64"]))
+    assert (body["webhookEvent"], body["comment"]["body"]) == ("comment_created", "a note")
+    assert body["comment"]["author"]["accountId"] == jira.account_id
+    assert "user" not in body
