@@ -111,20 +111,25 @@ class _OneTenant:
 
 def _lines(finding: Finding) -> Iterator[str]:
     """A finding for a terminal: what the vendor said is the vendor's, so nothing in it may steer the terminal."""
-    mark = _MARKS[finding.ok]
-    yield from textwrap.wrap(printable(finding.what), WIDTH, initial_indent=f"  {mark:<8}", subsequent_indent=" " * 10)
+    yield from _wrapped(printable(finding.what), f"  {_MARKS[finding.ok]:<8}", " " * 10)
     if finding.mend:
-        yield from textwrap.wrap(
-            printable(finding.mend), WIDTH, initial_indent=" " * 10 + "→ ", subsequent_indent=" " * 12
-        )
+        yield from _wrapped(printable(finding.mend), " " * 10 + "→ ", " " * 12)
 
 
 def _first_paragraph(plugin: type[TicketingToolPlugin]) -> str:
     return (plugin.__doc__ or "").strip().split("\n\n")[0]
 
 
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=indent, subsequent_indent=indent)
+def _wrapped(text: str, first: str = "", others: str | None = None) -> list[str]:
+    """Lines of `text`, the first after `first` and the others after `others`. Options and addresses stay whole."""
+    return textwrap.wrap(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if others is None else others,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _kind(field: FieldInfo, secret: bool) -> str:

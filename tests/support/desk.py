@@ -2,8 +2,10 @@
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -108,14 +110,23 @@ class Desk:
         edition: str | None = None,
         mode: TenantMode = TenantMode.LIVE,
         signature_scheme: str | None = None,
+        account: Mapping[str, Any] = MappingProxyType({}),
+        changed: Mapping[str, Any] = MappingProxyType({}),
     ) -> Tenant:
-        """Add a tenant and connect its tool, in the way that the pretend tool calls `edition`."""
+        """Add a tenant and connect its tool.
+
+        Args:
+            edition: the way of connecting, as the pretend tool calls it.
+            account: fields of the pretend tool's account.
+            changed: fields of the connection that are other than the account needs.
+        """
         vendor = self.vendor(tool)
         tenant_id = f"t-{secrets.token_hex(4)}"
         webhook_secret = f"planted-{secrets.token_hex(12)}"
-        account = await vendor.account(**((await vendor.editions())[edition] if edition else {}))
-        plain, hidden = split_secrets(PLUGINS[tool].connection_model, account.connection)
-        settings = TenantSettings(own_account_id=account.id, signature_scheme=signature_scheme)
+        fields = (await vendor.editions())[edition] if edition else {}
+        made = await vendor.account(**{**fields, **account})
+        plain, hidden = split_secrets(PLUGINS[tool].connection_model, {**made.connection, **changed})
+        settings = TenantSettings(own_account_id=made.id, signature_scheme=signature_scheme)
         url = f"{self.stack.addresses.starter}/webhooks/{tool}/{tenant_id}"
         await self.admin.add(
             NewTenant(
@@ -129,7 +140,7 @@ class Desk:
         )
         named = tenant_id if tool == "servicedesk_plus" else None
         await vendor.webhook(url, webhook_secret, named, signature_scheme)
-        return Tenant(tenant_id, tool, url, webhook_secret, tuple(hidden.values()), account.id, settings, vendor)
+        return Tenant(tenant_id, tool, url, webhook_secret, tuple(hidden.values()), made.id, settings, vendor)
 
     async def signed(self, tenant: Tenant, ticket_id: str, event: Event = "created") -> Signed:
         """The vendor's call for an event of a ticket; its delivery id is fresh each time."""
