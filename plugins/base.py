@@ -235,8 +235,9 @@ class TicketingToolPlugin(ABC):
             return model.model_validate(fields)
         except pydantic.ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "connection"
-            raise ConfigurationError(f"tenant {tenant_id}: {where}: {first['msg']}") from None
+            # What is wrong with several fields together names them itself.
+            parts = (*first["loc"], first["msg"].removeprefix("Value error, "))
+            raise ConfigurationError(f"tenant {tenant_id}: {': '.join(map(str, parts))}") from None
 
     async def webhook_secrets(self, payload: dict[str, Any]) -> tuple[str, ...]:
         """The secrets that this payload may be signed with: those of its tenant that counted when it was received.

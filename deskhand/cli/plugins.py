@@ -63,7 +63,7 @@ def show(tool: Annotated[str, typer.Argument(metavar="TOOL", help="A plugin's na
         if field.description:
             print("\n".join(_wrapped(field.description, "    ")))
         if field.examples:
-            print(f"    such as {', '.join(map(str, field.examples))}")
+            print(f"    such as {' or '.join(map(str, field.examples))}")
     schemes = ", ".join(sorted(plugin.signature_schemes)) or "one way only"
     print(f"\nIts webhooks: authenticated by the header {plugin.signature_header}; schemes: {schemes}")
 

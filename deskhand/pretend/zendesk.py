@@ -1,47 +1,31 @@
-"""A pretend Zendesk: tickets, comments and signed webhooks as Zendesk Support has them, refusals included."""
+"""A pretend Zendesk: tickets, comments, OAuth tokens and signed webhooks as Zendesk Support has them, refusals too.
+
+Users are agents, light agents or end users; a token may do what its scopes and its user may.
+"""
 
 import base64
 import json
-import re
-import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-import nh3
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
+from deskhand.pretend import zendesk_accounts as accounts
+from deskhand.pretend import zendesk_bodies as bodies
+from deskhand.pretend.zendesk_accounts import Right, ZendeskAccount
 from plugins.conformance.pretend.faults import OperationName
-from plugins.conformance.pretend.model import Event, PretendNote, PretendTicket, Webhook
+from plugins.conformance.pretend.model import Event, PretendTicket, Webhook
 from plugins.conformance.pretend.vendor import Call, Operation, PretendVendor
-from plugins.rendering import html_to_text
 from plugins.zendesk.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
-MAX_BODY_BYTES = 65_536
-"""Zendesk cuts a comment here without a word."""
-
-_PLACEHOLDER = re.compile(r"\{\{\s*([\w.]*).*?\}\}", re.DOTALL)
-_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
-_EVENTS: Mapping[Event, str] = {
-    "created": "ticket.created",
-    "resolved": "ticket.status_changed",
-    "noted": "ticket.comment_added",
-}
-_REQUESTER_ID = 901
-_AGENT_ID = 902
-
-
-class ZendeskAccount(BaseModel):
-    """An agent with an API token."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    email: str = Field(default="deskhand@acme.example", min_length=3)
-    api_token: str = Field(default_factory=lambda: secrets.token_urlsafe(18), min_length=1)
+Handler = Callable[[Call], Awaitable[Response]]
 
 
 class PretendZendesk(PretendVendor):
@@ -54,37 +38,53 @@ class PretendZendesk(PretendVendor):
     title: ClassVar[str] = "Zendesk"
     tool_type: ClassVar[str] = "zendesk"
     account_model: ClassVar[type[BaseModel]] = ZendeskAccount
+    editions: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+        {"api_token": MappingProxyType({"auth": "api_token"}), "oauth": MappingProxyType({"auth": "oauth"})}
+    )
     events: ClassVar[frozenset[Event]] = frozenset({"created", "resolved", "noted"})
     ticket_path: ClassVar[str] = "/agent/tickets/{id}"
     open_status: ClassVar[str] = "new"
     resolved_status: ClassVar[str] = "solved"
     closed_status: ClassVar[str] = "closed"
 
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin)
+        self._scopes: dict[str, str] = {}
+
     def operations(self) -> Sequence[Operation]:
-        """Every path works with and without `.json`."""
+        """Every path of the API works with and without `.json`."""
 
         def both(
-            name: OperationName, method: str, path: str, handler: Callable[[Call], Awaitable[Response]]
+            name: OperationName, method: str, path: str, handler: Handler, *, public: bool = False
         ) -> list[Operation]:
-            return [Operation(name, method, f"/api/v2/{path}{suffix}", handler) for suffix in (".json", "")]
+            return [Operation(name, method, f"/api/v2/{path}{suffix}", handler, public) for suffix in (".json", "")]
 
+        read, write = self._needing("tickets:read"), self._needing("tickets:write")
         return [
-            *both("other", "GET", "users/me", self._me),
-            *both("get_ticket", "GET", "tickets/{id}", self._get),
-            *both("post_note", "PUT", "tickets/{id}", self._update),
-            *both("list_notes", "GET", "tickets/{id}/comments", self._comments),
-            *both("retract_note", "PUT", "tickets/{id}/comments/{comment}/make_private", self._make_private),
+            Operation("token", "POST", "/oauth/tokens", self._token, public=True),
+            *both("other", "GET", "users/me", self._me, public=True),
+            *both("list_tickets", "GET", "tickets", read(self._list)),
+            *both("get_ticket", "GET", "tickets/{id}", read(self._get)),
+            *both("post_note", "PUT", "tickets/{id}", write(self._update)),
+            *both("list_notes", "GET", "tickets/{id}/comments", read(self._comments)),
+            *both("retract_note", "PUT", "tickets/{id}/comments/{comment}/make_private", write(self._make_private)),
         ]
 
     def credential(self, fields: Mapping[str, Any]) -> str:
-        """User name and password of Basic authentication."""
-        return f"{fields['email']}/token:{fields['api_token']}"
+        """User name and password of Basic authentication, or the OAuth client's id and secret."""
+        return ZendeskAccount(**fields).credential
+
+    def connection(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The API token, or the OAuth client."""
+        return ZendeskAccount(**fields).connection(self.origin)
 
     def presented(self, request: Request) -> str | None:
-        """The same, out of the Authorization header. Nothing but Basic is known."""
+        """Out of the Authorization header: Basic, or a Bearer token that was given out."""
         kind, _, value = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self.tokens.credential(value)
         try:
-            return base64.b64decode(value, validate=True).decode() if kind.lower() == "basic" else None
+            return "basic " + base64.b64decode(value, validate=True).decode() if kind.lower() == "basic" else None
         except ValueError:
             return None
 
@@ -98,32 +98,61 @@ class PretendZendesk(PretendVendor):
         return str(self.next_number())
 
     def refusal(self, status: int) -> Response:
-        """Zendesk's shapes: a code with a description, a title with a message, or, for 429, plain text."""
-        match status:
-            case 401:
-                return JSONResponse({"error": "Couldn't authenticate you"}, status_code=401)
-            case 404:
-                return JSONResponse({"error": "RecordNotFound", "description": "Not found"}, status_code=404)
-            case 409:
-                words = "Safe Update prevented the update due to outdated ticket data"
-                return JSONResponse({"error": "UpdateConflict", "description": words}, status_code=409)
-            case 422:
-                return _invalid("comment", "Comment: is not acceptable")
-            case 429:
-                return PlainTextResponse("Number of allowed API requests per minute exceeded", status_code=429)
-            case _:
-                error = {"title": f"Error {status}", "message": "There was a problem with your request"}
-                return JSONResponse({"error": error}, status_code=status)
+        """In Zendesk's shapes; see `bodies.refusal`."""
+        return bodies.refusal(status)
 
-    # Zendesk's API.
+    # Who may do what.
+
+    def _needing(self, right: Right) -> Callable[[Handler], Handler]:
+        """Refuses what the caller's role or the token's scopes do not allow."""
+
+        def wrap(handler: Handler) -> Handler:
+            async def guarded(call: Call) -> Response:
+                return await handler(call) if self._may(call, right) else self.refusal(403)
+
+            return guarded
+
+        return wrap
+
+    def _may(self, call: Call, right: Right) -> bool:
+        token = call.request.headers.get("authorization", "").partition(" ")[2]
+        return ZendeskAccount(**call.caller.fields).may(right, self._scopes.get(token, accounts.ALL_SCOPES))
+
+    async def _token(self, call: Call) -> Response:
+        asked = accounts.token_request(_json(call))
+        if isinstance(asked, Response):
+            return asked
+        account = self.account_of(asked.credential)
+        if account is None:
+            return accounts.unknown_client()
+        if not set(asked.scope.split()) <= set(account.fields["allowed_scopes"].split()):
+            return accounts.oauth_error(400, "invalid_scope", "The requested scope is invalid, unknown, or malformed.")
+        token = self.tokens.issue(asked.credential)
+        self._scopes[token] = asked.scope
+        return JSONResponse(
+            {"access_token": token, "token_type": "bearer", "scope": asked.scope, "expires_in": asked.seconds}
+        )
 
     async def _me(self, call: Call) -> Response:
-        user = {"id": int(call.account), "name": "Deskhand", "role": "agent", "active": True}
-        return JSONResponse({"user": user})
+        """A stranger is told so, and with 200; whoever shows a wrong credential is refused."""
+        if "authorization" not in call.request.headers:
+            return JSONResponse({"user": accounts.ANONYMOUS})
+        account = self.account_of(self.presented(call.request) or "")
+        if account is None:
+            return self.refusal(401)
+        if not self._may(replace(call, caller=account), "users:read"):
+            return self.refusal(403)
+        return JSONResponse({"user": ZendeskAccount(**account.fields).user(account.id)})
+
+    # Tickets.
+
+    async def _list(self, call: Call) -> Response:
+        rows = [bodies.ticket_body(ticket, self.origin) for ticket in self.tickets.values()]
+        return bodies.page_of(rows, "tickets", call.request.query_params, f"{self.origin}{call.request.url.path}")
 
     async def _get(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))
-        return JSONResponse({"ticket": self._ticket(ticket)}) if ticket else self.refusal(404)
+        return JSONResponse({"ticket": bodies.ticket_body(ticket, self.origin)}) if ticket else self.refusal(404)
 
     async def _update(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))
@@ -134,46 +163,37 @@ class PretendZendesk(PretendVendor):
             error = {"title": "Invalid attribute", "message": "Invalid parameter: ticket must be an object"}
             return JSONResponse({"error": error}, status_code=400)
         if ticket.closed:
-            return _invalid("status", "Status: closed prevents ticket update")
-        if changes.get("safe_update") and changes.get("updated_stamp") != _iso(ticket.updated_at):
+            return bodies.invalid("status", "Status: closed prevents ticket update")
+        if changes.get("safe_update") and changes.get("updated_stamp") != bodies.iso(ticket.updated_at):
             return self.refusal(409)
-        events = []
         comment = changes.get("comment")
-        if isinstance(comment, dict):
-            html = comment.get("html_body") or escape(str(comment.get("body") or ""))
-            # What is not said to be private is public, as on a ticket that began with a public comment.
-            private = comment.get("public") is False
-            events.append(self._comment(self.store_note(call, ticket, _stored(html, ticket), private=private)))
+        events = [self._comment(call, ticket, comment)] if isinstance(comment, dict) else []
         audit = {"id": self.next_number(), "ticket_id": int(ticket.id), "author_id": int(call.account)}
-        audit["events"] = [{**event, "type": "Comment"} for event in events]  # type: ignore[assignment]  # JSON
-        return JSONResponse({"ticket": self._ticket(ticket), "audit": audit})
+        return JSONResponse(
+            {"ticket": bodies.ticket_body(ticket, self.origin), "audit": {**audit, "events": events}},
+        )
+
+    def _comment(self, call: Call, ticket: PretendTicket, comment: Mapping[str, Any]) -> dict[str, Any]:
+        html = comment.get("html_body") or escape(str(comment.get("body") or ""))
+        # What is not said to be private is public, as on a ticket that began with a public comment. A light agent
+        # cannot write any other than a private one.
+        private = comment.get("public") is False or call.caller.fields["role"] == "light_agent"
+        note = self.store_note(call, ticket, bodies.stored_html(html, ticket), private=private)
+        return bodies.comment_body(note)
 
     async def _comments(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))
         if ticket is None:
             return self.refusal(404)
         query = call.request.query_params
-        first = PretendNote(
-            f"{ticket.id}0", _stored(ticket.description, ticket), False, str(_REQUESTER_ID), ticket.created_at
-        )
-        said = [first, *ticket.notes]
-        if ticket.resolved_at is not None:  # what the agent wrote on solving it: Zendesk has no other place for it
-            solution = _stored(ticket.resolution, ticket)
-            said.append(PretendNote(f"{ticket.id}9", solution, False, str(_AGENT_ID), ticket.resolved_at))
-        comments = [self._comment(note) for note in said]
+        rows = bodies.comments_of(ticket)
         if query.get("sort") == "-created_at":
-            comments.reverse()
-        size, begin = query.get("page[size]", "100"), query.get("page[after]", "0")
-        if not (size.isdigit() and begin.isdigit() and 1 <= int(size) <= 100):
-            error = {"title": "Invalid parameter", "message": "page[size] must be between 1 and 100"}
-            return JSONResponse({"error": error}, status_code=400)
-        end = int(begin) + int(size)
-        more = end < len(comments)
-        link = f"{self.origin}{call.request.url.path}?page[size]={size}&page[after]={end}" if more else None
-        meta = {"has_more": more, "after_cursor": str(end) if more else None}
-        return JSONResponse({"comments": comments[int(begin) : end], "meta": meta, "links": {"next": link}})
+            rows.reverse()
+        return bodies.page_of(rows, "comments", query, f"{self.origin}{call.request.url.path}")
 
     async def _make_private(self, call: Call) -> Response:
+        if call.caller.fields["role"] == "light_agent":
+            return self.refusal(403)
         ticket = self.tickets.get(call.parameter("id"))
         for note in ticket.notes if ticket else ():
             if note.id == call.parameter("comment"):
@@ -181,43 +201,17 @@ class PretendZendesk(PretendVendor):
                 return JSONResponse({})
         return self.refusal(404)
 
-    def _comment(self, note: PretendNote) -> dict[str, Any]:
-        html = str(note.body)
-        return {
-            "id": int(note.id),
-            "type": "Comment",
-            "author_id": int(note.author),
-            "public": not note.private,
-            "html_body": html,
-            "plain_body": html_to_text(html),
-            "created_at": _iso(note.created_at),
-        }
-
-    def _ticket(self, ticket: PretendTicket) -> dict[str, Any]:
-        return {
-            "id": int(ticket.id),
-            "url": f"{self.origin}/api/v2/tickets/{ticket.id}.json",
-            "subject": ticket.subject,
-            "raw_subject": ticket.subject,
-            "description": ticket.description,
-            "priority": ticket.priority.lower() if ticket.priority else None,
-            "status": ticket.status,
-            "type": "incident",
-            "tags": [],
-            "requester_id": _REQUESTER_ID,
-            "created_at": _iso(ticket.created_at),
-            "updated_at": _iso(ticket.updated_at),
-        }
-
     # Webhooks.
 
     def webhook_body(self, event: Event, ticket: PretendTicket, webhook: Webhook) -> dict[str, Any]:
         """An event body, or a trigger body if the webhook has a `tenant_id`."""
-        return _trigger_body(event, ticket, webhook.tenant_id) if webhook.tenant_id else _event_body(event, ticket)
+        if webhook.tenant_id:
+            return bodies.trigger_body(event, ticket, webhook.tenant_id)
+        return bodies.event_body(event, ticket)
 
     def webhook_headers(self, raw: bytes, webhook: Webhook) -> dict[str, str]:
         """The body signed as of now."""
-        timestamp = _iso(datetime.now(UTC))
+        timestamp = bodies.iso(datetime.now(UTC))
         return {
             "Content-Type": "application/json; charset=utf-8",
             SIGNATURE_HEADER: sign(webhook.secret, timestamp, raw),
@@ -226,69 +220,6 @@ class PretendZendesk(PretendVendor):
             "X-Zendesk-Webhook-Id": "01PRETEND",
             "X-Zendesk-Webhook-Invocation-Id": uuid.uuid4().hex,
         }
-
-
-def _event_body(event: Event, ticket: PretendTicket) -> dict[str, Any]:
-    name = _EVENTS[event]
-    changes = {
-        "created": {},
-        "resolved": {"current": "SOLVED", "previous": "NEW"},
-        "noted": {"comment": {"id": ticket.notes[-1].id, "is_public": False}} if ticket.notes else {},
-    }
-    return {
-        "type": f"zen:event-type:{name}",
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"zendesk/{ticket.id}/{name}")),
-        "account_id": 1,
-        "time": ticket.updated_at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z",
-        "zendesk_event_version": "2022-11-06",
-        "subject": f"zen:ticket:{ticket.id}",
-        "event": changes[event],
-        "detail": {
-            "actor_id": ticket.notes[-1].author if event == "noted" else str(_REQUESTER_ID),
-            "id": ticket.id,
-            "subject": ticket.subject,
-            "description": ticket.description,
-            "priority": ticket.priority.upper() if ticket.priority else None,
-            "status": ticket.status.upper(),
-            "is_public": True,
-            "requester_id": str(_REQUESTER_ID),
-            "tags": [],
-            "type": "INCIDENT",
-            "created_at": _iso(ticket.created_at),
-            "updated_at": _iso(ticket.updated_at),
-            "via": {"channel": "web_service"},
-        },
-    }
-
-
-def _trigger_body(event: Event, ticket: PretendTicket, tenant_id: str) -> dict[str, Any]:
-    return {
-        "tenant_id": tenant_id,
-        "event": f"ticket_{event}",
-        "ticket_id": ticket.id,
-        "subject": ticket.subject,
-        "description": ticket.description,
-        # What a placeholder makes of it: title case, and an empty string where there is none.
-        "priority": ticket.priority.title() if ticket.priority else "",
-        "created_at": _iso(ticket.created_at),
-        "updated_at": _iso(ticket.updated_at),
-    }
-
-
-def _stored(html: str, ticket: PretendTicket) -> str:
-    """A comment as Zendesk keeps it: placeholders filled in, sanitised, and cut."""
-    fields = {"ticket.id": ticket.id, "ticket.title": ticket.subject, "ticket.requester.name": ticket.requester}
-    filled = _PLACEHOLDER.sub(lambda match: fields.get(match[1], ""), _TAG.sub("", html))
-    return nh3.clean(filled).encode()[:MAX_BODY_BYTES].decode(errors="ignore")
-
-
-def _invalid(field: str, words: str) -> Response:
-    body = {
-        "error": "RecordInvalid",
-        "description": "Record validation errors",
-        "details": {field: [{"description": words}]},
-    }
-    return JSONResponse(body, status_code=422)
 
 
 def _json(call: Call) -> dict[str, Any]:
@@ -300,7 +231,3 @@ def _json(call: Call) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

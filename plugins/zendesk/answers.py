@@ -43,11 +43,24 @@ def _reasons(body: Mapping[str, Any]) -> Iterator[Any]:
     else:
         yield error
     yield body.get("description")
+    yield body.get("error_description")
     details = body.get("details")
     for problems in details.values() if isinstance(details, dict) else ():
         for problem in problems if isinstance(problems, list) else ():
             if isinstance(problem, dict):
                 yield problem.get("description")
+
+
+def is_elsewhere(response: httpx.Response) -> bool:
+    """Whether a 404 says that there is no Zendesk account at the address, and not that there is no such ticket.
+
+    That it does not have a ticket, Zendesk says in JSON (`RecordNotFound`). For a subdomain that nobody has it answers
+    with a page, or with JSON whose title is "No help desk at …".
+    """
+    body = json_or_none(response)
+    error = body.get("error") if isinstance(body, dict) else None
+    title = error.get("title") if isinstance(error, dict) else error
+    return response.status_code == 404 and (not isinstance(title, str) or title.startswith("No help desk"))
 
 
 def ticket_is_closed(response: httpx.Response) -> bool:

@@ -8,13 +8,14 @@ from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
 from plugins.checking import Check
-from plugins.exceptions import APIError, TicketRefusedError
-from plugins.http import HttpPlugin, Sightings
+from plugins.exceptions import TicketRefusedError
+from plugins.http import Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.signatures import matches_any
 from plugins.types import MAX_COMMENTS, ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
-from plugins.zendesk import answers, webhook
+from plugins.zendesk import answers, checks, look, webhook
+from plugins.zendesk.api import ZendeskApi
 from plugins.zendesk.connection import ZendeskConnection
 from plugins.zendesk.note import note_html
 
@@ -24,8 +25,16 @@ MAX_PAGES = 50
 """A ticket holds 5,000 comments at most (Support API), so this many pages are all there can be."""
 
 
-class ZendeskPlugin(HttpPlugin):
-    """Zendesk Support with an API token. Notes are comments with `public: false`, said explicitly every time."""
+class ZendeskPlugin(ZendeskApi):
+    """Zendesk Support, with an OAuth client (client credentials) or an agent's API token. Notes are private comments,
+    which is asked for explicitly every time.
+
+    A write is a safe update: it fails if the ticket was updated since the look for an earlier note, so that one which
+    lands in between is not doubled. Zendesk cannot delete a comment: a note that came out public is made private, and
+    a second one of ours stays, private.
+
+    Webhooks are signed with the time (`X-Zendesk-Webhook-Signature` and `…-Timestamp`), over the raw body.
+    """
 
     __tool_type__: ClassVar[str] = "zendesk"
     __version__: ClassVar[str] = "1.0.0"
@@ -71,48 +80,57 @@ class ZendeskPlugin(HttpPlugin):
         """Zendesk's `ticket` object, with `url`, `priority` and the last `comments` under the key `deskhand`."""
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
-        response = await self._call(tenant_id, connection, "GET", f"tickets/{number}.json")
-        if response.status_code == 404:
+        ticket = await self.ticket(tenant_id, connection, number)
+        comments = ticket and await self._last_comments(tenant_id, connection, number)
+        if ticket is None or comments is None:
             return None
-        ticket = self._success(response).get("ticket")
-        if not isinstance(ticket, dict):
-            raise APIError(f"{self.tool_type} answered {response.status_code} without a ticket")
         settings = (await self.tenant(tenant_id)).settings
         extra = {
             "url": f"{connection.base_url}/agent/tickets/{number}",
             "priority": normalise_priority(ticket.get("priority"), settings, webhook.PRIORITIES),
-            "comments": await self._last_comments(tenant_id, connection, number),
+            "comments": comments,
         }
         return {**ticket, answers.EXTRA: extra}
 
-    async def _last_comments(self, tenant_id: str, connection: ZendeskConnection, number: str) -> list[Any]:
+    async def _last_comments(self, tenant_id: str, connection: ZendeskConnection, number: str) -> list[Any] | None:
         """The newest comments, newest first. They are no part of a ticket's JSON and cannot be sideloaded."""
         params = {"sort": "-created_at", "page[size]": str(MAX_COMMENTS)}
-        response = await self._call(tenant_id, connection, "GET", f"tickets/{number}/comments", params=params)
-        comments = self._success(response).get("comments")
-        return comments if isinstance(comments, list) else []
+        response = await self.call(tenant_id, connection, "GET", f"tickets/{number}/comments", params=params)
+        return None if self.missing(tenant_id, response) else self.success(response, "comments", of=list)
 
     def describe(self, ticket: dict[str, Any], metadata: TicketMetadata) -> TicketContext:
         """Subject, description, status, type and last comments as text."""
         return answers.ticket_context(ticket, metadata)
 
     async def post_note(self, tenant_id: str, ticket_id: str, content: str) -> PostedNote | None:
-        """Update the ticket with a private comment. Privacy is what the reply's audit says of that comment.
+        """Update the ticket with a private comment, unless it was updated since this task's look for an earlier one.
+
+        Privacy is what the reply's audit says of that comment.
 
         Raises:
             TicketRefusedError: the ticket is closed; Zendesk never takes another comment on it.
+            APIError: the ticket was updated meanwhile. Nothing was written, and it is worth another look.
         """
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
-        comment = {"html_body": note_html(content), "public": False}
-        response = await self._call(
-            tenant_id, connection, "PUT", f"tickets/{number}.json", json_body={"ticket": {"comment": comment}}
+        stamp = look.take(self, tenant_id, number) or await self.updated_at(tenant_id, connection, number)
+        if stamp is None:
+            return None
+        changes = {
+            "comment": {"html_body": note_html(content), "public": False},
+            "safe_update": True,
+            "updated_stamp": stamp,
+        }
+        response = await self.call(
+            tenant_id, connection, "PUT", f"tickets/{number}.json", json_body={"ticket": changes}
         )
-        if response.status_code == 404:
+        if self.missing(tenant_id, response):
             return None
         if answers.ticket_is_closed(response):
             raise TicketRefusedError(f"{self.tool_type} refuses the note: {answers.error_words(response)}")
-        return answers.posted_note(self._success(response))
+        if not response.is_success:
+            self.refuse(response, self.error_words(response))
+        return answers.posted_note(self.json_object(response))
 
     async def retract_note(self, tenant_id: str, ticket_id: str, posted: PostedNote) -> bool:
         """Make the comment private: Zendesk cannot delete one, and a private comment is what was wanted."""
@@ -121,94 +139,100 @@ class ZendeskPlugin(HttpPlugin):
         number = webhook.ticket_number(ticket_id)
         comment = webhook.ticket_number(posted.note_id, "note_id")
         connection = await self.connection(tenant_id, ZendeskConnection)
-        response = await self._call(
+        response = await self.call(
             tenant_id, connection, "PUT", f"tickets/{number}/comments/{comment}/make_private", json_body={}
         )
-        if response.status_code == 404:
+        if self.missing(tenant_id, response):
             return False
         if not response.is_success:
-            self._refuse(response)
+            self.refuse(response, self.error_words(response))
         return True
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
-        """Look through the comments, newest first."""
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        """Look through the comments, newest first. If there is no note, the look counts for the write that follows."""
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        stamp = await self.updated_at(tenant_id, connection, number)
+        if stamp is None:
+            seen.complete = True
+            return seen
+        await self._search(tenant_id, connection, number, ref, seen)
+        if seen.best is None:
+            look.keep(self, tenant_id, number, stamp)
+        return seen
+
+    async def _search(
+        self, tenant_id: str, connection: ZendeskConnection, number: str, ref: str, seen: Sightings
+    ) -> None:
         params = {"sort": "-created_at", "page[size]": str(PAGE_SIZE)}
         for _ in range(MAX_PAGES):
-            response = await self._call(tenant_id, connection, "GET", f"tickets/{number}/comments", params=params)
-            if response.status_code == 404:
+            response = await self.call(tenant_id, connection, "GET", f"tickets/{number}/comments", params=params)
+            if self.missing(tenant_id, response):
                 seen.complete = True
-                return seen
-            page = self._success(response)
-            comments, meta = page.get("comments"), page.get("meta")
-            if not isinstance(comments, list):
-                raise APIError(f"{self.tool_type} answered {response.status_code} without comments")
-            for comment in comments:
-                if isinstance(comment, dict) and answers.holds(comment, ref):
+                return
+            for comment in self.success(response, "comments", of=list):
+                if answers.holds(comment, ref):
                     note_id, author = answers.id_of(comment), answers.id_of(comment, "author_id")
                     seen.add(private=answers.is_private(comment), note_id=note_id, author=author)
+            meta = self.json_object(response).get("meta")
             seen.complete = not isinstance(meta, dict) or not meta.get("has_more")
             if seen.settled or seen.complete or not isinstance(meta, dict):
-                return seen
+                return
             # The cursor and not `links.next`: credentials go to the tenant's own address, whatever a reply says.
             cursor = meta.get("after_cursor")
             if not isinstance(cursor, str) or cursor == params.get("page[after]"):
-                return seen
+                return
             params["page[after]"] = cursor
-        return seen
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
-        """Ask Zendesk who we are. It answers strangers too, with a user that has no id."""
+        """Whether Zendesk is there, who we are, and whether we may read tickets and write private notes."""
         check = Check()
-        body = await check.attempt(self._me(tenant_id), refused="give another API token or e-mail address")
-        if body is None:
-            return check.report()
-        user = body.get("user")
-        if not isinstance(user, dict) or user.get("id") is None:
-            check.bad("Zendesk does not know this e-mail address and token", "give another API token or e-mail address")
-            return check.report()
-        account = f"{user.get('name') or 'unnamed'} (user {user['id']})"
-        check.good(f"signed in as {account}")
-        if user.get("role") not in ("agent", "admin"):
-            check.bad("the account is no agent: it cannot write internal notes", "make it an agent in Zendesk")
-        if (await self.tenant(tenant_id)).settings.own_account_id != str(user["id"]):
-            check.open("events that our own notes cause are not recognised", f"set own_account_id to {user['id']}")
+        account = ""
+        connection = await check.attempt(self.connection(tenant_id, ZendeskConnection))
+        if connection is not None and await self._is_there(check, tenant_id, connection):
+            account = await self._rights(check, tenant_id, connection)
         return check.report(account)
 
-    async def _me(self, tenant_id: str) -> dict[str, Any]:
-        connection = await self.connection(tenant_id, ZendeskConnection)
-        return self._success(await self._call(tenant_id, connection, "GET", "users/me.json"))
+    async def _is_there(self, check: Check, tenant_id: str, connection: ZendeskConnection) -> bool:
+        """Whether the address is right, which does not depend on the credentials."""
+        answer = await check.attempt(self._as_a_stranger(tenant_id, connection))
+        if answer is None:
+            return False
+        if not checks.is_zendesk(answer):
+            check.bad(f"there is no Zendesk account at base_url: it answered {answer.status_code}", checks.ADDRESS)
+            return False
+        return True
 
-    async def _call(
-        self,
-        tenant_id: str,
-        connection: ZendeskConnection,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        json_body: Any = None,
-    ) -> httpx.Response:
-        return await self.send(
-            tenant_id,
-            method,
-            f"{connection.base_url}/api/v2/{path}",
-            headers={"Accept": "application/json"},
-            params=params,
-            json_body=json_body,
-            auth=connection.basic_auth,
-        )
+    async def _rights(self, check: Check, tenant_id: str, connection: ZendeskConnection) -> str:
+        """Who we are and what we may do; the account, if Zendesk says it."""
+        user = await check.attempt(self._me(tenant_id, connection), refused=checks.refused(connection))
+        if user is None:
+            return ""
+        account = checks.who(check, user, (await self.tenant(tenant_id)).settings.own_account_id)
+        if user and not account:
+            return ""
+        tickets = self._any_ticket(tenant_id, connection)
+        if await check.attempt(tickets, refused=checks.may_not_read(connection)) is not None:
+            check.good("tickets can be read")
+        checks.may_write(check, connection, user)
+        checks.until_when(check, connection)
+        return account
 
-    def _success(self, response: httpx.Response) -> dict[str, Any]:
-        if not response.is_success:
-            self._refuse(response)
-        return self.json_object(response)
+    async def _as_a_stranger(self, tenant_id: str, connection: ZendeskConnection) -> httpx.Response:
+        url = f"{connection.base_url}/api/v2/users/me.json"
+        response = await self.send(tenant_id, "GET", url, headers={"Accept": "application/json"})
+        if response.status_code == 429 or response.is_server_error:
+            self.refuse(response, self.error_words(response))
+        return response
 
-    def _refuse(self, response: httpx.Response) -> None:
-        words = answers.error_words(response)
-        if response.status_code == 409:
-            # Two updates met at Zendesk. Nothing is wrong with ours, and it was not done.
-            raise APIError(f"{self.tool_type} answered 409" + (f": {words}" if words else ""))
-        self.refuse(response, words)
+    async def _me(self, tenant_id: str, connection: ZendeskConnection) -> dict[str, Any]:
+        """The user that we are; empty where a token's scope leaves that out."""
+        response = await self.call(tenant_id, connection, "GET", "users/me.json")
+        if connection.oauth and response.status_code == 403:
+            return {}
+        return self.success(response, "user")
+
+    async def _any_ticket(self, tenant_id: str, connection: ZendeskConnection) -> list[Any]:
+        response = await self.call(tenant_id, connection, "GET", "tickets.json", params={"page[size]": "1"})
+        return self.success(response, "tickets", of=list)

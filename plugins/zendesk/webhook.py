@@ -2,7 +2,8 @@
 
 Zendesk sends two kinds of body under one signature. *Event* bodies are fixed by Zendesk (`type` is
 `zen:event-type:ticket.…`, the ticket is in `detail`); *trigger* bodies are flat and written by the tenant's admin, down
-to nothing but `ticket_id`. Ids are strings in the one and may be numbers in the other.
+to nothing but `ticket_id`. Ids are strings in the one and may be numbers in the other. A trigger that tells of solved
+tickets says `"event": "ticket_solved"`: its placeholder for the status may be in the account's language.
 """
 
 import re
@@ -15,8 +16,8 @@ from typing import Any, Final, Self
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import ValidationError
-from plugins.parsing import normalise_priority, number_id, parse_time
-from plugins.payload import received_at, settings_of
+from plugins.parsing import normalise_priority, number_id, optional_text, parse_time
+from plugins.payload import received_at, settings_of, tenant_of
 from plugins.signatures import hmac_sha256
 from plugins.types import EventKind, Payload, Priority
 
@@ -34,7 +35,9 @@ MAX_WEBHOOK_TEXT = 12_000
 _EVENT = "zen:event-type:"
 _SOLVED = frozenset({"solved", "closed"})
 _CREATED_EVENTS = frozenset({"created", "ticket.created", "ticket_created"})
-_SOLVED_EVENTS = frozenset({"ticket_resolved", "ticket_solved", "ticket_closed"})
+_SOLVED_EVENTS = frozenset(
+    f"{ticket}{change}" for ticket in ("", "ticket.", "ticket_") for change in ("resolved", "solved", "closed")
+)
 _SUBJECT = re.compile(r"zen:ticket:([0-9]{1,20})")
 _STAMPED = re.compile(r"t=([^,\s]{1,64}),v1=([A-Za-z0-9+/=]{1,128})")
 
@@ -127,13 +130,10 @@ def extract_metadata(payload: Payload) -> TicketMetadata:
         ValidationError: naming the field.
     """
     detail = _detail(payload)
-    description = detail.get("description")
-    if description is not None and not isinstance(description, str):
-        raise ValidationError("description: must be text")
     return TicketMetadata(
-        tenant_id=payload.get("tenant_id"),  # type: ignore[arg-type]  # TicketMetadata itself refuses what is no text
+        tenant_id=tenant_of(payload),
         ticket_id=_ticket_id(payload),
-        description=(description or "")[:MAX_WEBHOOK_TEXT],
+        description=optional_text(detail.get("description"), "description")[:MAX_WEBHOOK_TEXT],
         priority=normalise_priority(detail.get("priority"), settings_of(payload), PRIORITIES),
         created_at=_created_at(payload, detail),
     )

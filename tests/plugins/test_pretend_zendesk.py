@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deskhand.pretend.zendesk import MAX_BODY_BYTES, PretendZendesk
+from deskhand.pretend.zendesk import PretendZendesk
+from deskhand.pretend.zendesk_bodies import MAX_BODY_BYTES
 from tests.support.pretend import PretendFactory
 
 AUTH = ("deskhand@acme.example/token", "a-marked-test-token")
@@ -130,13 +131,116 @@ async def test_comments_come_in_pages(http: httpx.AsyncClient, api: str) -> None
 
 
 async def test_who_we_are(http: httpx.AsyncClient, zendesk: PretendZendesk) -> None:
-    account = {"email": "deskhand@acme.example", "api_token": AUTH[1]}
-    added = (await http.post(f"{zendesk.origin}/_pretend/accounts", json=account)).json()
-    user = (await http.get(f"{zendesk.origin}/api/v2/users/me.json", auth=AUTH)).json()["user"]
-    assert str(user["id"]) == added["account_id"]
-    log = (await http.get(f"{zendesk.origin}/_pretend/log")).json()
-    assert [(entry["operation"], entry["account"]) for entry in log] == [("other", added["account_id"])]
-    assert AUTH[1] not in str(log)
+    known = zendesk.add_account({"email": "deskhand@acme.example", "api_token": AUTH[1]})
+    me = f"{zendesk.origin}/api/v2/users/me.json"
+    assert str((await http.get(me, auth=AUTH)).json()["user"]["id"]) == known.id
+    stranger = await http.get(me)
+    assert (stranger.status_code, stranger.json()["user"]["id"]) == (200, None), "told so, and not refused"
+    assert (await http.get(me, auth=(AUTH[0], "wrong"))).status_code == 401
+    assert AUTH[1] not in str(zendesk.log)
+
+
+@pytest.mark.parametrize(
+    ("role", "reads", "writes"),
+    [("admin", 200, 200), ("agent", 200, 200), ("light_agent", 200, 200), ("end_user", 403, 403)],
+)
+async def test_what_roles_may_do(
+    http: httpx.AsyncClient, zendesk: PretendZendesk, api: str, role: str, reads: int, writes: int
+) -> None:
+    zendesk.add_account({"email": "deskhand@acme.example", "api_token": AUTH[1], "role": role})
+    for address in (api, f"{api}/comments", f"{zendesk.origin}/api/v2/tickets.json?page[size]=1"):
+        assert (await http.get(address, auth=AUTH)).status_code == reads
+    answer = await comment(http, api, html_body="Hello")
+    assert answer.status_code == writes
+    notes = await stored(http, zendesk)
+    assert [note["private"] for note in notes] == ([role == "light_agent"] if writes == 200 else [])
+
+
+# Access tokens
+
+
+@pytest.fixture
+def client(zendesk: PretendZendesk) -> dict[str, Any]:
+    """A request for a token, as a known OAuth client makes it."""
+    fields = {"auth": "oauth", "client_id": "deskhand", "client_secret": "s", "allowed_scopes": "read write users:read"}
+    zendesk.add_account(fields)
+    return {
+        "grant_type": "client_credentials",
+        "client_id": "deskhand",
+        "client_secret": "s",
+        "scope": "read write",
+        "expires_in": 600,
+    }
+
+
+async def test_a_token_counts_until_it_does_not(
+    http: httpx.AsyncClient, zendesk: PretendZendesk, api: str, client: dict[str, Any]
+) -> None:
+    given = (await http.post(f"{zendesk.origin}/oauth/tokens", json=client)).json()
+    assert (given["token_type"], given["scope"], given["expires_in"]) == ("bearer", "read write", 600)
+    bearer = {"Authorization": f"Bearer {given['access_token']}"}
+    assert (await http.get(api, headers=bearer)).status_code == 200
+    assert (await http.get(api, auth=("deskhand", "s"))).status_code == 401, "the client itself opens nothing"
+    zendesk.tokens.expire()
+    assert (await http.get(api, headers=bearer)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "error"),
+    [
+        ({"client_secret": "wrong"}, 401, "invalid_client"),
+        ({"client_id": "unknown"}, 401, "invalid_client"),
+        ({"client_secret": None}, 401, "invalid_client"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+        ({"scope": "read impersonate"}, 400, "invalid_scope"),
+        ({"scope": 5}, 400, "invalid_scope"),
+        ({"expires_in": 299}, 400, "invalid_request"),
+        ({"expires_in": "600"}, 400, "invalid_request"),
+    ],
+)
+async def test_a_token_is_refused(
+    http: httpx.AsyncClient,
+    zendesk: PretendZendesk,
+    client: dict[str, Any],
+    changed: dict[str, Any],
+    status: int,
+    error: str,
+) -> None:
+    answer = await http.post(f"{zendesk.origin}/oauth/tokens", json={**client, **changed})
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert zendesk.tokens.issued == 0
+
+
+async def test_a_request_for_a_token_must_be_json(
+    http: httpx.AsyncClient, zendesk: PretendZendesk, client: dict[str, Any]
+) -> None:
+    answer = await http.post(f"{zendesk.origin}/oauth/tokens", data=client)
+    assert (answer.status_code, zendesk.tokens.issued) == (400, 0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "me", "reads", "writes"),
+    [("read", 200, 200, 403), ("write", 403, 403, 200), ("users:read", 200, 403, 403)],
+)
+async def test_what_scopes_allow(
+    http: httpx.AsyncClient,
+    zendesk: PretendZendesk,
+    api: str,
+    client: dict[str, Any],
+    scope: str,
+    me: int,
+    reads: int,
+    writes: int,
+) -> None:
+    given = (await http.post(f"{zendesk.origin}/oauth/tokens", json={**client, "scope": scope})).json()
+    bearer = {"Authorization": f"Bearer {given['access_token']}"}
+    assert (await http.get(f"{zendesk.origin}/api/v2/users/me", headers=bearer)).status_code == me
+    assert (await http.get(api, headers=bearer)).status_code == reads
+    body = {"ticket": {"comment": {"body": "x", "public": False}}}
+    assert (await http.put(api, headers=bearer, json=body)).status_code == writes
+
+
+# Webhooks
 
 
 @pytest.mark.parametrize("tenant_id", [None, "acme"], ids=["event", "trigger"])

@@ -1,24 +1,18 @@
 """Zendesk's webhooks: what is accepted as authentic, and what a body is taken to say."""
 
-import base64
-import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from deskhand.pretend.zendesk import PretendZendesk
 from plugins.exceptions import ValidationError
-from plugins.payload import WebhookPayload
-from plugins.tenants import WebhookSecret
+from plugins.payload import WebhookPayload, rebuild
 from plugins.types import EventKind, TenantSettings
 from plugins.zendesk import ZendeskPlugin
 from plugins.zendesk.webhook import MAX_WEBHOOK_TEXT, sign
-from tests.support.pretend import MemoryTenants, PretendFactory, take
+from tests.support.pretend import MemoryTenants
 
 SECRET = "a marked test secret"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -48,19 +42,10 @@ def signed(raw: bytes, *, secret: str = SECRET, at: datetime = NOW) -> Signed:
 
 
 async def accepted(
-    plugin: ZendeskPlugin,
-    delivery: Signed,
-    *,
-    tenant_id: str = "acme",
-    raw: bytes | None = None,
-    received_at: datetime = NOW,
-    settings: TenantSettings | None = None,
+    plugin: ZendeskPlugin, delivery: Signed, *, received_at: datetime = NOW, settings: TenantSettings | None = None
 ) -> bool:
-    raw = delivery.raw if raw is None else raw
     settings = settings or TenantSettings()
-    payload = WebhookPayload(
-        {**json.loads(raw), "tenant_id": tenant_id}, raw=raw, received_at=received_at, settings=settings
-    )
+    payload = rebuild(delivery.raw, "acme", received_at, settings)
     return await plugin.validate_webhook(payload, plugin.signature_from(delivery.headers, settings))
 
 
@@ -83,23 +68,6 @@ async def test_the_vendors_own_vector(tenants: MemoryTenants, plugin: ZendeskPlu
 
 async def test_the_vendors_test_secret_opens_nothing(plugin: ZendeskPlugin) -> None:
     assert not await accepted(plugin, signed(BODY, secret="dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        b'{"ticket_id":"7", "description": "Dr\xc3\xbcck mich"}',
-        b'{"description": "Dr\xc3\xbcck mich", "ticket_id": "7"}',
-        b'{"ticket_id": "7", "description": "Dr\\u00fcck mich"}',
-        BODY + b" ",
-        b'{"ticket_id": "8", "description": "Dr\xc3\xbcck mich"}',
-    ],
-    ids=["whitespace", "key order", "unicode escape", "trailing space", "other ticket"],
-)
-async def test_a_changed_body_is_refused(plugin: ZendeskPlugin, other: bytes) -> None:
-    delivery = signed(BODY)
-    assert await accepted(plugin, delivery)
-    assert not await accepted(plugin, delivery, raw=other)
 
 
 async def test_a_changed_timestamp_is_refused(plugin: ZendeskPlugin) -> None:
@@ -136,32 +104,12 @@ async def test_a_timestamp_that_is_no_time_is_refused(plugin: ZendeskPlugin) -> 
     assert not await accepted(plugin, Signed(BODY, headers))
 
 
-@pytest.mark.parametrize("signature", ["", "t=,v1=", "sha256=00", "t=2026-11-24T12:00:00Z", "\ud800"])
-async def test_signatures_of_other_forms_are_refused(plugin: ZendeskPlugin, signature: str) -> None:
-    payload = WebhookPayload({"tenant_id": "acme"}, raw=b"{}", received_at=NOW)
-    assert not await plugin.validate_webhook(payload, signature)
-
-
-async def test_tenants_that_cannot_be_signed_for_are_refused(tenants: MemoryTenants, plugin: ZendeskPlugin) -> None:
-    tenants.add("silent", "zendesk")
-    tenants.add("gone", "zendesk", secrets=(SECRET,), active_until=NOW)
-    tenants.add("later", "zendesk", secrets=(SECRET,), active_from=NOW + timedelta(seconds=1))
-    tenants.add("jira", "jira", secrets=(SECRET,))
-    for tenant_id in ("silent", "gone", "later", "jira", "unknown", "not/a/tenant", ""):
-        assert not await accepted(plugin, signed(BODY), tenant_id=tenant_id), tenant_id
-
-
-async def test_a_tenant_is_judged_as_of_when_the_delivery_came(tenants: MemoryTenants, plugin: ZendeskPlugin) -> None:
-    """A run that waited validates again later, when the secret may have been rotated and the tenant switched off."""
-    old = WebhookSecret(SecretStr("old"), not_after=NOW)
-    new = WebhookSecret(SecretStr("new"), not_before=NOW)
-    tenants.add("acme", "zendesk", secrets=(old, new), active_until=NOW + timedelta(minutes=1))
-    before = NOW - timedelta(seconds=1)
-    assert await accepted(plugin, signed(BODY, secret="old"), received_at=before)
-    assert not await accepted(plugin, signed(BODY, secret="new"), received_at=before)
-    assert not await accepted(plugin, signed(BODY, secret="old"), received_at=NOW)
-    assert await accepted(plugin, signed(BODY, secret="new"), received_at=NOW)
-    assert not await accepted(plugin, signed(BODY, secret="new"), received_at=NOW + timedelta(minutes=1))
+async def test_text_that_a_placeholder_did_not_escape_is_read_after_the_signature_held(plugin: ZendeskPlugin) -> None:
+    """Placeholders put a description's line ends and tabs into the JSON as they are."""
+    raw = b'{"ticket_id": 7, "event": "ticket_created", "description": "Line one\nLine\ttwo\r\n"}'
+    assert await accepted(plugin, signed(raw))
+    body = rebuild(raw, "acme", NOW, TenantSettings())
+    assert plugin.extract_metadata(body).description == "Line one\nLine\ttwo\r\n"
 
 
 # What a body says
@@ -200,8 +148,9 @@ def event(kind: str, detail: dict[str, Any] | None = None, **happened: Any) -> d
     }
 
 
-def test_metadata_of_an_event(plugin: ZendeskPlugin) -> None:
-    metadata = plugin.extract_metadata(payload(EVENT))
+@pytest.mark.parametrize("ticket_id", ["35436", 35436, "0035436", None])
+def test_metadata_of_an_event(plugin: ZendeskPlugin, ticket_id: object) -> None:
+    metadata = plugin.extract_metadata(payload(event("ticket.created", {"id": ticket_id})))
     assert metadata.ticket_id == "35436"
     assert metadata.description == "The printer is on fire"
     assert metadata.priority == "high"
@@ -233,11 +182,6 @@ def test_an_event_without_the_id_in_its_detail_names_it_in_its_subject(plugin: Z
     body = {**EVENT, "detail": {"priority": None}}
     metadata = plugin.extract_metadata(payload(body))
     assert (metadata.ticket_id, metadata.priority) == ("35436", "medium")
-
-
-def test_one_ticket_has_one_identity(plugin: ZendeskPlugin) -> None:
-    body = {**EVENT, "detail": {"id": "0035436"}}
-    assert plugin.extract_metadata(payload(body)).ticket_id == "35436"
 
 
 def test_only_the_beginning_of_a_huge_description_is_read(plugin: ZendeskPlugin) -> None:
@@ -303,6 +247,8 @@ def test_what_is_unusable_is_refused_by_name(plugin: ZendeskPlugin, body: dict[s
         (event("ticket.priority_changed"), EventKind.OTHER),
         ({"ticket_id": 7, "event": "ticket_created", "status": "Solved"}, EventKind.CREATED),
         ({"ticket_id": 7, "event": "ticket_resolved"}, EventKind.RESOLVED),
+        ({"ticket_id": 7, "event": "Ticket.Solved"}, EventKind.RESOLVED),
+        ({"ticket_id": 7, "event": "closed", "status": "Gelöst"}, EventKind.RESOLVED),
         ({"ticket_id": 7, "status": "Solved"}, EventKind.RESOLVED),
         ({"ticket_id": 7, "status": "Open"}, EventKind.CREATED),
         ({"ticket_id": 7, "event": "ticket_updated"}, EventKind.OTHER),
@@ -329,48 +275,9 @@ def test_what_we_caused_ourselves_asks_for_nothing(plugin: ZendeskPlugin, body: 
 def test_resolutions_are_told_apart_by_when_they_were(plugin: ZendeskPlugin) -> None:
     body = event("ticket.status_changed", current="SOLVED")
     assert plugin.resolved_version(payload(body)) == "2026-11-24T11:59:59+00:00"
+    bare = {**body, "detail": {"id": "35436"}}
+    assert plugin.resolved_version(payload(bare)) == "2026-11-24T11:59:59.123456+00:00", "of its nanoseconds"
     flat = {"ticket_id": 7, "event": "ticket_resolved"}
     assert plugin.resolved_version(payload(flat)) is None
     assert plugin.resolved_version(payload({**flat, "updated_at": "yesterday"})) is None
     assert plugin.resolved_version(payload({**flat, "updated_at": "2026-11-24T12:00:00Z"})) is not None
-
-
-# The pretend Zendesk's deliveries
-
-
-Announce = Callable[[str | None, str], Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-async def announced(pretend: PretendFactory, http: httpx.AsyncClient) -> Announce:
-    """The delivery of an event (`created` or `resolved`), with a webhook for this tenant id in the body."""
-
-    async def make(tenant_id: str | None, name: str) -> dict[str, Any]:
-        vendor = await pretend(PretendZendesk)
-        control = f"{vendor.origin}/_pretend"
-        webhook = {"url": "http://127.0.0.1:9/hook", "secret": SECRET, "tenant_id": tenant_id}
-        (await http.put(f"{control}/webhook", json=webhook)).raise_for_status()
-        ticket = {"subject": "Hot", "description": "On fire", "priority": "urgent", "announce": False}
-        number = (await http.post(f"{control}/tickets", json=ticket)).json()["ticket_id"]
-        resolution = {"resolution": "Water", "announce": False}
-        (await http.post(f"{control}/tickets/{number}/resolve", json=resolution)).raise_for_status()
-        delivery = await http.get(f"{control}/tickets/{number}/delivery", params={"event": name})
-        return {**delivery.json(), "number": number}
-
-    return make
-
-
-@pytest.mark.parametrize("tenant_id", [None, "acme"], ids=["event", "trigger"])
-@pytest.mark.parametrize(("name", "kind"), [("created", EventKind.CREATED), ("resolved", EventKind.RESOLVED)])
-async def test_what_the_pretend_zendesk_sends_is_understood(
-    plugin: ZendeskPlugin, announced: Announce, tenant_id: str | None, name: str, kind: EventKind
-) -> None:
-    delivery = await announced(tenant_id, name)
-    taken = take(plugin, delivery, "acme")
-    assert await plugin.validate_webhook(taken.payload, taken.signature)
-    assert plugin.event_kind(taken.payload) is kind
-    metadata = plugin.extract_metadata(taken.payload)
-    assert (metadata.ticket_id, metadata.description, metadata.priority) == (delivery["number"], "On fire", "high")
-    tampered = base64.b64decode(delivery["body_base64"]).replace(b"On fire", b"On ice")
-    other = take(plugin, delivery, "acme", raw=tampered)
-    assert not await plugin.validate_webhook(other.payload, other.signature)
