@@ -1,10 +1,11 @@
 """`deskhand dev`: the development stack, kept running until Ctrl-C."""
 
+import shlex
 from collections.abc import Iterator
 
 from deskhand.devstack.interrupt import StoppedBySignal, run
 from deskhand.devstack.stack import Stack
-from deskhand.devstack.state import State
+from deskhand.devstack.state import State, write_private
 from deskhand.pretend.tools import load_tools
 
 
@@ -18,8 +19,18 @@ def dev() -> None:
 
 async def _keep_running() -> None:
     async with Stack(State.open(), progress=lambda part: print(f"starting {part}", flush=True)) as stack:
-        print(*_addresses(stack), "Ctrl-C stops it.", sep="\n", flush=True)
+        commands = stack.state.folder / "commands.env"
+        write_private(commands, "".join(_settings(stack)))
+        print(*_addresses(stack), sep="\n")
+        print(f"For `deskhand` commands in another shell: . {commands}", "Ctrl-C stops it.", sep="\n", flush=True)
         await stack.watch()
+
+
+def _settings(stack: Stack) -> Iterator[str]:
+    """Lines for a shell that make `deskhand` commands work on the stack. They hold secrets."""
+    for name, value in stack.command_environment().items():
+        if name.startswith(("DESKHAND_", "TEMPORAL_")):
+            yield f"export {name}={shlex.quote(value)}\n"
 
 
 def _addresses(stack: Stack) -> Iterator[str]:

@@ -85,6 +85,13 @@ def busy_ports(ports: Ports) -> dict[str, int]:
     return {name: port for name, port in kept.items() if not _is_free(port)}
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this account can read (mode 600), whole, in place of what it held."""
+    made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_private_once(made, text)
+    made.replace(path)
+
+
 def write_private_once(path: Path, text: str) -> None:
     """Make a file that only this account can read (mode 600), whole, unless it is there already."""
     made = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -130,10 +137,7 @@ def _with_new_tools(path: Path, ports: dict[str, Any]) -> dict[str, Any]:
     if not new:
         return ports
     ports = {**ports, "tools": kept | dict(zip(new, free_ports(len(new)), strict=True))}
-    whole = path.with_suffix(".new")
-    whole.unlink(missing_ok=True)
-    write_private_once(whole, json.dumps(ports, indent=2) + "\n")
-    whole.replace(path)
+    write_private(path, json.dumps(ports, indent=2) + "\n")
     return ports
 
 

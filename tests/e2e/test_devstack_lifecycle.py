@@ -101,6 +101,16 @@ def test_a_signal_stops_everything(stack: Stack, dev: Dev, number: signal.Signal
     assert set(stack.pids) == EVERYTHING
 
 
+def test_commands_in_another_shell_know_the_stack(dev: Dev) -> None:
+    (line,) = (line for line in dev.shown if line.startswith("For `deskhand` commands"))
+    source = line.rpartition(": ")[2].strip()
+    shell = ["sh", "-euc", f"{source}; {DESKHAND} tenant list"]
+    done = subprocess.run(shell, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no tenants" in done.stdout
+    assert Path(source.removeprefix(". ")).stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_killed_supervisor_leaves_nothing_and_the_state_can_be_used_again(dev: Dev) -> None:
     ports = State.open(dev.folder).ports
     dev.end(signal.SIGKILL)

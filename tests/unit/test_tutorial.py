@@ -43,7 +43,7 @@ def test_the_tests_that_it_shows_are_run() -> None:
 
 
 def test_no_other_code_is_shown() -> None:
-    assert len(re.findall(r"^```(python|toml)", TUTORIAL, re.MULTILINE)) == len(BLOCKS)
+    assert len(re.findall(r"^```(python|toml|sh)", TUTORIAL, re.MULTILINE)) == len(BLOCKS)
 
 
 @pytest.mark.parametrize("command", [("list",), ("show", "freshservice")], ids=" ".join)
