@@ -88,10 +88,11 @@ class PretendJira(PretendVendor):
             "classic": {},
             "scoped": {"kind": "scoped"},
             "oauth": {"kind": "oauth"},
-            # For tickets with `project="SW"`.
+            # For projects that are no service projects.
             "software": {"visibility_role": "Service Desk Team"},
         }
     )
+    ticket_fields: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"software": {"project": "SW"}})
     ticket_model: ClassVar[type[NewTicket]] = NewIssue
     events = frozenset({"created", "resolved", "noted"})
     ticket_path = "/browse/{id}"

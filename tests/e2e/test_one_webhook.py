@@ -13,7 +13,7 @@ from temporalio.client import WorkflowFailureError
 
 from deskhand.crypto.codec import ENCODING
 from deskhand.devstack.temporal import NAMESPACE, temporal_binary
-from tests.support.desk import EDITIONS, TOOLS, Desk, Tenant, note_text
+from tests.support.desk import EDITIONS, PRETEND, TOOLS, Desk, Tenant, note_text
 from workflows import policies
 from workflows.contracts import Outcome
 
@@ -34,7 +34,8 @@ async def posted(desk: Desk, tenant: Tenant, ticket_id: str) -> None:
 @pytest.mark.parametrize(("tool", "edition"), EDITIONS)
 async def test_a_new_ticket_gets_one_private_note(desk: Desk, tool: str, edition: str) -> None:
     tenant = await desk.tenant(tool, edition=edition)
-    ticket_id = await tenant.vendor.ticket(SUBJECT, DESCRIPTION, announce=True)
+    needed = PRETEND[tool].ticket_fields.get(edition, {})
+    ticket_id = await tenant.vendor.ticket(SUBJECT, DESCRIPTION, announce=True, **needed)
     await posted(desk, tenant, ticket_id)
 
 

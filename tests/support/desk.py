@@ -33,7 +33,8 @@ from workflows.search_attributes import OUTCOME, TENANT, for_run
 PLUGINS = load_plugins().classes
 TOOLS = ("jira", "zendesk", "servicedesk_plus")
 """The tools that come with Deskhand."""
-EDITIONS = tuple((tool, edition) for tool, pretend in load_tools().items() for edition in pretend.editions)
+PRETEND = load_tools()
+EDITIONS = tuple((tool, edition) for tool, pretend in PRETEND.items() for edition in pretend.editions)
 """Each way of connecting to each tool that there is a pretend tool of."""
 
 

@@ -39,6 +39,16 @@ def test_plugins_import_http_models_and_rendering_only() -> None:
     assert _foreign(ROOT / "plugins", allowed, but="conformance") == set()
 
 
+def test_pretend_tools_need_a_server_and_no_test_tools() -> None:
+    allowed = {"plugins", "httpx", "nh3", "pydantic", "starlette", "uvicorn"}
+    assert _foreign(ROOT / "plugins" / "conformance" / "pretend", allowed) == set()
+
+
+def test_the_conformance_suite_imports_what_its_extra_names() -> None:
+    allowed = {"plugins", "httpx", "hypothesis", "pydantic", "pytest"}
+    assert _foreign(ROOT / "plugins" / "conformance", allowed, but="pretend") == set()
+
+
 def test_workflows_import_temporal_models_and_value_types_only() -> None:
     assert _foreign(ROOT / "workflows", {"workflows", "temporalio", "pydantic", "plugins.types"}) == set()
 

@@ -115,6 +115,8 @@ class PretendVendor(ABC):
     """What `POST /_pretend/accounts` takes. Every field needs a default, credentials a fresh one each time."""
     editions: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"default": MappingProxyType({})})
     """Each way of connecting, by name, as the fields of `account_model` that make an account connect that way."""
+    ticket_fields: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+    """What tickets need in an edition beyond the defaults, as fields of `ticket_model`."""
     events: ClassVar[frozenset[Event]] = frozenset({"created"})
     """What its webhooks can tell."""
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization",)
