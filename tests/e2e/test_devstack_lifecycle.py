@@ -109,6 +109,7 @@ def test_commands_in_another_shell_know_the_stack(dev: Dev) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "no tenants" in done.stdout
     assert Path(source.removeprefix(". ")).stat().st_mode & 0o777 == 0o600
+    dev.end(signal.SIGTERM)
 
 
 async def test_a_killed_supervisor_leaves_nothing_and_the_state_can_be_used_again(dev: Dev) -> None:

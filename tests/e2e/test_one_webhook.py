@@ -136,7 +136,7 @@ async def test_two_tenants_of_one_host_are_never_mixed_up(desk: Desk) -> None:
     calls = (await one.vendor.log())[before:]
     assert [call["cookies"] for call in calls] == [{}] * len(calls), "though every answer set one"
     accounts = [call["account"] for call in calls]
-    assert accounts == [account for tenant in (one, other, one, other) for account in [tenant.account_id] * 4]
+    assert accounts == [account for tenant in (one, other, one, other) for account in [tenant.account_id] * 5]
 
 
 @pytest.mark.parametrize("tool", TOOLS)
