@@ -116,8 +116,8 @@ def _is_never_allowed(address: _Address) -> bool:
 async def _resolve(host: str, port: int) -> list[_Address]:
     try:
         answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise httpcore.ConnectError(f"the name does not resolve ({error.strerror})") from error
+    except (socket.gaierror, UnicodeError) as error:  # the latter for what can be no name
+        raise httpcore.ConnectError("the name does not resolve") from error
     return list(dict.fromkeys(ipaddress.ip_address(answer[4][0]) for answer in answers))
 
 

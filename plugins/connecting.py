@@ -34,7 +34,7 @@ def connection_problem(error: BaseException) -> ConnectionProblem:
                     f"it does not speak TLS that we do ({cause.reason or 'TLS failed'})",
                     "is the port one for https, and the tool's TLS up to date (1.2 or newer)?",
                 )
-            case socket.gaierror():
+            case socket.gaierror() | UnicodeError():
                 return ConnectionProblem("its name does not resolve", "is the host name spelt right?")
             case ConnectionRefusedError():
                 return ConnectionProblem("the connection was refused", "is the tool running, and the port right?")

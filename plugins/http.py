@@ -5,8 +5,10 @@ token after 401, the other root name); never the same request again, never after
 """
 
 import logging
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, overload
@@ -16,6 +18,7 @@ import httpx
 
 from plugins.base import TicketingToolPlugin
 from plugins.connecting import connection_problem
+from plugins.echoes import without_echo
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
@@ -29,6 +32,9 @@ from plugins.exceptions import (
 from plugins.oauth import AccessToken, AccessTokens
 from plugins.tenants import TenantConfigs
 from plugins.types import PostedNote
+
+_OAUTH_ERROR = re.compile(r"[A-Za-z_ -]{1,60}")
+"""An error code such as `invalid_client` (RFC 6749). Anything longer may be words, and quote a credential."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,16 +60,25 @@ class ForbiddenAddressError(httpx.TransportError):
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
-class Sightings:
-    """The comments with our `ref` that a look comes upon, newest first, and which of them is our note.
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    note: PostedNote
+    text: str
 
-    A private one counts before any other, of those ours before another account's, of those the oldest. What is public
-    and known to be another's is not ours: a quote.
+
+class Sightings:
+    """The comments that a look comes upon, newest first, and which of those with our `ref` is our note.
+
+    Ours is what our account wrote and what ends with the `ref`, as a note's footer does; a private one before a public
+    one, and of several the oldest. Where none is ours, a private comment with the `ref` counts, whoever wrote it:
+    `own_account_id` may be wrong, and a second note would be worse than taking a colleague's quote for the first. What
+    is public and known to be another's is a quote.
     """
 
-    def __init__(self, own_account_id: str | None) -> None:
-        self._own_account_id = own_account_id
-        self._ours: list[PostedNote] = []
+    def __init__(self, own_account_id: str | None, ref: str) -> None:
+        self._own_account_id = own_account_id or None
+        self._ref = ref
+        self._ours: list[_Ours] = []
         self._private: list[PostedNote] = []
         self._doubtful: list[PostedNote] = []
         self.complete = False
@@ -77,33 +92,40 @@ class Sightings:
     @property
     def best(self) -> PostedNote | None:
         """Our note; without its id where it is not known to be ours, and so is not to be touched."""
-        private = [note for note in self._ours if note.private is True] or self._private
-        if private:
-            return private[-1]
-        candidates = self._ours or self._doubtful
+        ours = self._best_of_ours
+        if ours is not None:
+            return ours.note
+        candidates = self._private or self._doubtful
         return candidates[-1] if candidates else None
 
     @property
     def surplus(self) -> tuple[PostedNote, ...]:
-        """What else is ours beside our private note, where that is known to be ours too."""
-        best = self.best
-        if best is None or best.private is not True or best.note_id is None:
+        """What else is ours beside our private note: the same text, word for word, under another id."""
+        best = self._best_of_ours
+        if best is None or best.note.private is not True:
             return ()
-        return tuple(note for note in self._ours if note is not best)
+        same = (ours.note for ours in self._ours if ours.text == best.text)
+        return tuple(note for note in same if note.note_id not in (None, best.note.note_id))
 
-    def add(self, *, private: bool | None, note_id: str | None, author: str | int | None) -> None:
-        """Take in a comment that has the `ref`."""
+    def add(self, text: str, *, private: bool | None, note_id: str | None, author: str | int | None) -> None:
+        """Take in a comment. `text` is all of its text; without the `ref` in it, it is none of our concern."""
+        if self._ref not in text:
+            return
         known = self._own_account_id is not None and author is not None
-        ours = str(author) == self._own_account_id if known else None
-        note = PostedNote(private=private, note_id=note_id if ours else None)
-        if ours:
-            self._ours.append(note)
+        by_us = str(author) == self._own_account_id if known else None
+        # An account may be a person's as well, who quotes the note in an answer: that is not to be touched.
+        if by_us and text.rstrip().endswith(self._ref):
+            self._ours.append(_Ours(PostedNote(private=private, note_id=note_id), " ".join(text.split())))
         elif private is True:
-            # Whoever wrote it: `own_account_id` may be wrong, and a second note would be worse than taking a
-            # colleague's quote for the first.
-            self._private.append(note)
-        elif ours is None:
-            self._doubtful.append(note)
+            self._private.append(PostedNote(private=True))
+        elif by_us is not False:
+            self._doubtful.append(PostedNote(private=private))
+
+    @property
+    def _best_of_ours(self) -> _Ours | None:
+        private = [ours for ours in self._ours if ours.note.private is True]
+        candidates = private or self._ours
+        return candidates[-1] if candidates else None
 
 
 class HttpPlugin(TicketingToolPlugin):
@@ -155,7 +177,7 @@ class HttpPlugin(TicketingToolPlugin):
         said = "is public" if found.private is False else "does not say whether it is private"
         if found.note_id is None:
             done = (
-                "it was left alone, since another account may be quoting ours: look at it by hand "
+                "it was left alone, since somebody may be quoting ours: look at it by hand "
                 "(with own_account_id set, quotes are told apart)"
             )
         else:
@@ -286,11 +308,11 @@ class HttpPlugin(TicketingToolPlugin):
         if response.is_success and isinstance(token, str) and token.isascii() and token.isprintable() and token:
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
                 seconds = DEFAULT_TOKEN_SECONDS
-            return AccessToken(token, float(seconds))
+            return AccessToken(token, float(min(seconds, LONGEST_PAUSE)))
         reason = body.get("error")
         said = f"{self.tool_type} answered {response.status_code} when asked for a token"
-        if isinstance(reason, str) and reason.isascii() and reason.isprintable():
-            said += f": {reason[:100]}"
+        if isinstance(reason, str) and _OAUTH_ERROR.fullmatch(reason):
+            said += f": {reason}"
         if response.status_code == 429:
             raise RateLimitError(said, retry_after=retry_after_seconds(response.headers.get("Retry-After")))
         # Some say it with 400 (the RFC), some with 401, and Zoho with 200. What is not about us is said with 5xx.
@@ -303,6 +325,7 @@ class HttpPlugin(TicketingToolPlugin):
     def refuse(self, response: httpx.Response, words: str = "") -> NoReturn:
         """Raise what a response that is not a success means. `words` are the vendor's own, where the body gave some."""
         status = response.status_code
+        words = without_echo(words, response)
         said = f"{self.tool_type} answered {status}" + (f": {words}" if words else "")
         if status in (401, 403):
             raise AuthenticationError(said)

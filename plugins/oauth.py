@@ -72,8 +72,9 @@ class AccessTokens:
             if entry.token.value != refused or now < entry.renewed_until:
                 return entry.token.value
             entry.renewed_until = now + REFUSAL_KEPT
+            entry.token = None  # or the next one that was refused with it would be told that it is fresh
         if entry.refusal is not None and now < entry.until:
-            raise entry.refusal
+            raise _again(entry.refusal, entry.until - now)
         if entry.request is None:
             entry.request = asyncio.ensure_future(self._ask(entry, ask))
         # Shielded: a call that is closed at its budget must not take the token away from those that wait with it.
@@ -92,12 +93,24 @@ class AccessTokens:
             entry.token = token = await ask()
             entry.until = self._clock() + token.seconds - min(MARGIN, token.seconds / 10)
         except (AuthenticationError, RateLimitError) as error:
-            entry.refusal, entry.until = error, self._clock() + REFUSAL_KEPT
+            entry.refusal, entry.until = error, self._clock() + _seconds_kept(error)
             raise
         else:
             return token
         finally:
             entry.request = None
+
+
+def _seconds_kept(refusal: AuthenticationError | RateLimitError) -> float:
+    asked = refusal.retry_after if isinstance(refusal, RateLimitError) else None
+    return REFUSAL_KEPT if asked is None else min(asked, REFUSAL_KEPT)
+
+
+def _again(refusal: AuthenticationError | RateLimitError, seconds_left: float) -> AuthenticationError | RateLimitError:
+    """The same refusal as a new error: one that is raised again and again would keep every call's frames."""
+    if isinstance(refusal, RateLimitError):
+        return RateLimitError(str(refusal), retry_after=max(1, round(seconds_left)))
+    return AuthenticationError(str(refusal))
 
 
 class TokenAuth(httpx.Auth):

@@ -50,5 +50,5 @@ def plugin_class(given_as: str, tool: str) -> type[TicketingToolPlugin]:
 
 
 def print_json(value: Any) -> None:
-    """Print it for a program to read."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print it for a program to read. ASCII: what a vendor said may hold what steers a terminal."""
+    print(json.dumps(value, indent=2))

@@ -19,7 +19,7 @@ from plugins.jira import checks, issues, refusals, webhooks
 from plugins.jira.api import JiraApi, issue_path
 from plugins.jira.connection import JiraConnection
 from plugins.jira.hiding import INTERNAL, Hiding, hiding_for
-from plugins.jira.values import MAX_TEXT, PRIORITIES, is_done, mapping, name_of, raw_texts, string
+from plugins.jira.values import MAX_TEXT, PRIORITIES, is_done, mapping, name_of, raw_texts, rich_text, string
 from plugins.parsing import normalise_priority
 from plugins.payload import settings_of, signed_bytes
 from plugins.rendering import to_adf
@@ -159,7 +159,7 @@ class JiraPlugin(JiraApi):
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
         """Look through the comments, newest first."""
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id, ref)
         hiding: Hiding | None = None
         start = 0
         for _ in range(MAX_PAGES):
@@ -176,6 +176,8 @@ class JiraPlugin(JiraApi):
             comments = page.get("comments")
             if not isinstance(comments, list):
                 raise APIError(f"{self.tool_type}: the list of comments holds no list")
+            if len(comments) > PAGE:
+                raise APIError(f"{self.tool_type}: a page of comments is longer than was asked for")
             for comment in map(mapping, comments):
                 if not any(ref in text for text in raw_texts(comment.get("body"))):
                     continue
@@ -190,7 +192,8 @@ class JiraPlugin(JiraApi):
                         hiding = await self._hiding(tenant_id, issue)
                     private = hiding.hides(comment)
                 author = string(mapping(comment.get("author")).get("accountId")) or None
-                seen.add(private=private, note_id=string(comment.get("id")) or None, author=author)
+                text = rich_text(comment.get("body"), MAX_TEXT)
+                seen.add(text, private=private, note_id=string(comment.get("id")) or None, author=author)
             start += len(comments)
             total = page.get("total")
             seen.complete = not comments or (isinstance(total, int) and start >= total)

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from plugins.echoes import without_echo
 from plugins.http import LONGEST_PAUSE, json_or_none, retry_after_seconds
 from plugins.jira.connection import GATEWAY_HOST
 from plugins.jira.values import mapping
@@ -32,7 +33,7 @@ _LOGIN_FAILED = ("AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED")
 def words(response: httpx.Response) -> str:
     """The reason in Jira's or its gateway's own words, on one line and bounded; empty for any other body."""
     line = " ".join(" ".join(_reasons(response)).split())
-    return "".join(filter(str.isprintable, line))[:MAX_WORDS]
+    return without_echo("".join(filter(str.isprintable, line))[:MAX_WORDS], response)
 
 
 def _reasons(response: httpx.Response) -> Iterator[str]:

@@ -41,16 +41,17 @@ _RESOLVED_STATUSES = frozenset({"closed", "done", "resolved"})
 
 
 def event_kind(payload: dict[str, Any]) -> EventKind:
-    """What the event asks for; `OWN` for what our own account did, whatever it was."""
+    """What the event asks for; `OWN` for what our own account did, but for issues created and resolved: Deskhand does
+    neither, so somebody shares the account.
+    """
+    event = string(payload.get("event")).strip().casefold()
+    said = _native_kind(payload) if "webhookEvent" in payload else _named_kind(event) if event else None
+    if said in (EventKind.CREATED, EventKind.RESOLVED):
+        return said
     own = settings_of(payload).own_account_id
     if own and own in _actors(payload):
         return EventKind.OWN
-    if "webhookEvent" in payload:
-        return _native_kind(payload)
-    event = string(payload.get("event")).strip().casefold()
-    if event:
-        return _named_kind(event)
-    return EventKind.RESOLVED if _is_resolved(payload) else EventKind.CREATED
+    return said or (EventKind.RESOLVED if _is_resolved(payload) else EventKind.CREATED)
 
 
 def _native_kind(payload: Mapping[str, Any]) -> EventKind:

@@ -7,8 +7,10 @@ from typing import Any, Self, cast
 import httpx
 
 from plugins.base import TicketMetadata
+from plugins.echoes import without_echo
 from plugins.http import json_or_none
 from plugins.parsing import parse_time
+from plugins.rendering import html_to_text
 from plugins.servicedesk_plus.webhook import name_of, plain_text
 from plugins.types import PostedNote, Priority, TicketContext
 
@@ -61,7 +63,7 @@ class Answer:
         return cls(
             http_status=response.status_code,
             code=precise or (max(outer or 0, _FAILED) if failed else outer),
-            words=_words(messages),
+            words=without_echo(_words(messages), response),
             fields=frozenset(_fields(messages)),
         )
 
@@ -73,7 +75,7 @@ class Answer:
     @property
     def not_found(self) -> bool:
         """No such request, or no such address: ServiceDesk Plus says the same of both."""
-        return self.code == NOT_FOUND or (self.http_status == 404 and self.code in (None, _FAILED))
+        return self.code == NOT_FOUND or (self.http_status == 404 and self.code == _FAILED)
 
     @property
     def refuses_credentials(self) -> bool:
@@ -166,10 +168,11 @@ def notes(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [note for note in rows if isinstance(note, dict)]
 
 
-def has_more_rows(body: Mapping[str, Any]) -> bool:
-    """Whether a list has another page."""
+def is_last_page(body: Mapping[str, Any], size: int) -> bool:
+    """Whether a list has no other page. A full page that does not say so may have one."""
     info = body.get("list_info")
-    return isinstance(info, dict) and info.get("has_more_rows") is True
+    more = info.get("has_more_rows") if isinstance(info, dict) else None
+    return more is False if isinstance(more, bool) else len(notes(body)) < size
 
 
 def posted_note(body: Mapping[str, Any]) -> PostedNote:
@@ -201,6 +204,12 @@ def holds(note: Mapping[str, Any], ref: str) -> bool:
     """Whether a note's text has `ref` in it."""
     text = note.get("description")
     return isinstance(text, str) and ref in text
+
+
+def whole_text(note: Mapping[str, Any]) -> str:
+    """All of a note's text."""
+    text = note.get("description")
+    return html_to_text(text) if isinstance(text, str) else ""
 
 
 def is_whole(note: Mapping[str, Any], ref: str) -> bool:

@@ -89,6 +89,9 @@ class ServiceDeskPlusApi(HttpPlugin):
                 raise APIError(said)
         if response.is_success:
             raise PermanentAPIError(said)
+        if answer.http_status == 404 and answer.code is None:
+            # A missing request is told with a code. Without one, a run must wait, and not end for want of a ticket.
+            raise ConfigurationError(f"base_url: {said}, and not as ServiceDesk Plus's API does: is the address right?")
         self.refuse(response, answer.reason)
 
 

@@ -25,8 +25,9 @@ MAX_NOTE_BYTES = 60_000
 PAGE_SIZE = 100
 """Rows of one page, the API's maximum."""
 MAX_PAGES = 50
-MAX_SINGLE_NOTES = 20
-"""Notes that one look fetches one by one, where the list leaves out their text."""
+MAX_SINGLE_NOTES = 8
+"""Notes that one look fetches one by one, where the list leaves out their text: more would not fit into the 5 s of an
+attempt (NFR001)."""
 
 
 class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
@@ -159,7 +160,7 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
         """Look through the notes, newest first; `MAX_SINGLE_NOTES` one by one where the list leaves things out."""
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id, ref)
         number = webhook.request_number(ticket_id)
         connection = await self.connection(tenant_id, ServiceDeskPlusConnection)
         sorting: Mapping[str, Any] = {"sort_field": answers.SORT_FIELD, "sort_order": "desc"}
@@ -176,17 +177,25 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
                 seen.complete = True
                 return seen
             body = self.body(response, answer)
-            for listed in answers.notes(body):
+            listed_notes = answers.notes(body)
+            if len(listed_notes) > PAGE_SIZE:
+                raise APIError(f"{self.tool_type}: a page of notes is longer than was asked for")
+            for listed in listed_notes:
                 note: Mapping[str, Any] = listed
                 if not answers.is_whole(listed, ref):
-                    if fetched == MAX_SINGLE_NOTES:
+                    note_id = answers.id_of(listed) or ""
+                    if fetched == MAX_SINGLE_NOTES or not note_id.isdecimal():
                         return seen
                     fetched += 1
-                    note = await self._note(tenant_id, connection, number, listed.get("id"))
+                    note = await self._note(tenant_id, connection, number, note_id)
                 if answers.holds(note, ref):
-                    private, note_id = answers.is_private(note), answers.id_of(note)
-                    seen.add(private=private, note_id=note_id, author=answers.author_of(note))
-            seen.complete = not answers.has_more_rows(body)
+                    seen.add(
+                        answers.whole_text(note),
+                        private=answers.is_private(note),
+                        note_id=answers.id_of(note),
+                        author=answers.author_of(note),
+                    )
+            seen.complete = answers.is_last_page(body, PAGE_SIZE)
             if seen.settled or seen.complete:
                 return seen
         return seen

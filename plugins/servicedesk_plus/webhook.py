@@ -86,19 +86,20 @@ class _Fields:
 
 
 def event_kind(payload: Payload) -> EventKind:
-    """What the delivery asks for. What our own account did is `OWN`, where the template says who did it.
+    """What the delivery asks for. What our own account did is `OWN`, where the template says who did it, but for
+    requests created and resolved: Deskhand does neither, so somebody shares the account.
 
     `event` counts first, in whatever form: `ticket_created`, `Request Created`, `onCreate` and `new` ask for a note;
     `ticket_resolved`, `closed` and the like tell of a resolution. Without one, or with another, the request's status
     tells of a resolution. A body with neither is a new ticket.
     """
     body = _Fields(payload)
-    own = settings_of(payload).own_account_id
-    if own is not None and own in _actors(body):
-        return EventKind.OWN
     event = _happened(name_of(body.get(*_EVENT)))
     if event == "created":
         return EventKind.CREATED
+    own = settings_of(payload).own_account_id
+    if event != "resolved" and own and own in _actors(body):
+        return EventKind.OWN
     status = _Fields(_request(payload)).get("status")
     if event == "resolved" or not _status_names(status).isdisjoint(_RESOLVED_STATUSES):
         return EventKind.RESOLVED

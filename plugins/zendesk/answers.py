@@ -7,6 +7,7 @@ from typing import Any, cast
 import httpx
 
 from plugins.base import TicketMetadata
+from plugins.echoes import without_echo
 from plugins.http import json_or_none
 from plugins.parsing import is_our_note, parse_time
 from plugins.rendering import html_to_text
@@ -32,7 +33,7 @@ def error_words(response: httpx.Response) -> str:
     if not isinstance(body, dict):
         return ""
     words = ": ".join(text for text in _reasons(body) if isinstance(text, str) and text)
-    return "".join(c for c in " ".join(words.split()) if c.isprintable())[:MAX_WORDS]
+    return without_echo("".join(c for c in " ".join(words.split()) if c.isprintable())[:MAX_WORDS], response)
 
 
 def _reasons(body: Mapping[str, Any]) -> Iterator[Any]:
@@ -95,6 +96,11 @@ def id_of(holder: Mapping[str, Any], name: str = "id") -> str | None:
 def holds(comment: Mapping[str, Any], ref: str) -> bool:
     """Whether a comment's text has `ref` in it."""
     return any(ref in text for text in (_text(comment, name) for name in ("html_body", "plain_body", "body")))
+
+
+def whole_text(comment: Mapping[str, Any]) -> str:
+    """All of a comment's text."""
+    return html_to_text(_text(comment, "html_body")) or _text(comment, "plain_body") or _text(comment, "body")
 
 
 def ticket_context(ticket: Mapping[str, Any], metadata: TicketMetadata) -> TicketContext:

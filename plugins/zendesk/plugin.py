@@ -152,7 +152,7 @@ class ZendeskPlugin(ZendeskApi):
         """Look through the comments, newest first. If there is no note, the look counts for the write that follows."""
         number = webhook.ticket_number(ticket_id)
         connection = await self.connection(tenant_id, ZendeskConnection)
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id, ref)
         stamp = await self.updated_at(tenant_id, connection, number)
         if stamp is None:
             seen.complete = True
@@ -174,9 +174,12 @@ class ZendeskPlugin(ZendeskApi):
             for comment in self.success(response, "comments", of=list):
                 if answers.holds(comment, ref):
                     note_id, author = answers.id_of(comment), answers.id_of(comment, "author_id")
-                    seen.add(private=answers.is_private(comment), note_id=note_id, author=author)
-            meta = self.json_object(response).get("meta")
-            seen.complete = not isinstance(meta, dict) or not meta.get("has_more")
+                    text = answers.whole_text(comment)
+                    seen.add(text, private=answers.is_private(comment), note_id=note_id, author=author)
+            page = self.json_object(response)
+            meta = page.get("meta")
+            # Without `meta` it is paged the older way, or not at all.
+            seen.complete = not meta.get("has_more") if isinstance(meta, dict) else not page.get("next_page")
             if seen.settled or seen.complete or not isinstance(meta, dict):
                 return
             # The cursor and not `links.next`: credentials go to the tenant's own address, whatever a reply says.

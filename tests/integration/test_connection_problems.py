@@ -149,6 +149,13 @@ async def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> 
     assert finding.mend == "is the host name spelt right?"
 
 
+@pytest.mark.parametrize("host", ["acme..example", f"{'a' * 64}.example"])
+async def test_what_can_be_no_name(host: str) -> None:
+    finding = await found({"base_url": f"https://{host}"})
+    assert "its name does not resolve" in finding.what
+    assert finding.mend == "is the host name spelt right?"
+
+
 async def test_no_answer(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "STEP_SECONDS", 0.2)
     finding = await found({"base_url": f"http://{silent}"}, vendors=frozenset({silent}))

@@ -42,10 +42,10 @@ class Tool(HttpPlugin):
         raise NotImplementedError
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings | None:
-        seen = Sightings(OURS)
+        seen = Sightings(OURS, ref)
         for note in (*self.surplus, *((self.found,) if self.found else ())):
             author = OURS if note.note_id else None
-            seen.add(private=note.private, note_id=note.note_id, author=author)
+            seen.add(f"Try it. ref {ref}", private=note.private, note_id=note.note_id, author=author)
         seen.complete = self.found is not None
         return seen
 
@@ -96,7 +96,8 @@ async def test_what_may_be_another_accounts_is_left_alone(tool: Tool) -> None:
     [
         (OURS, [], None),
         (OURS, [(False, "8", THEIRS), (None, "7", THEIRS)], None),
-        (OURS, [(True, "7", THEIRS), (False, "8", OURS)], PostedNote(private=True)),
+        (OURS, [(True, "7", THEIRS), (False, "8", OURS)], PostedNote(private=False, note_id="8")),
+        ("", [(False, "7", OURS)], PostedNote(private=False)),
         (OURS, [(False, "7", OURS)], PostedNote(private=False, note_id="7")),
         (OURS, [(False, "7", 1)], PostedNote(private=False, note_id="7")),
         (OURS, [(False, "7", OURS), (True, "8", OURS)], PostedNote(private=True, note_id="8")),
@@ -111,11 +112,53 @@ async def test_what_may_be_another_accounts_is_left_alone(tool: Tool) -> None:
 def test_which_of_several_comments_is_our_note(
     own: str | None, seen: list[tuple[bool | None, str, str | int | None]], best: PostedNote | None
 ) -> None:
-    sightings = Sightings(own)
+    sightings = Sightings(own, "dh-1")
     for private, note_id, author in seen:
-        sightings.add(private=private, note_id=note_id, author=author)
+        sightings.add("Try it. ref dh-1", private=private, note_id=note_id, author=author)
     assert sightings.best == best
     assert sightings.settled is (best is not None and best.private is True)
+
+
+NOTE = "Try it. ref dh-1"
+
+
+def look(*comments: tuple[str, bool | None, str, str | None]) -> Sightings:
+    """What comes of comments as (text, private, id, author), the newest first."""
+    seen = Sightings(OURS, "dh-1")
+    for text, private, note_id, author in comments:
+        seen.add(text, private=private, note_id=note_id, author=author)
+    return seen
+
+
+def test_what_a_person_wrote_under_our_account_is_not_touched() -> None:
+    answer = "> Try it. ref dh-1\nIt helped, thank you."
+    seen = look((answer, False, "2", OURS), (NOTE, True, "1", OURS))
+    assert seen.best == PostedNote(private=True, note_id="1")
+    assert seen.surplus == ()
+    assert look((answer, False, "2", OURS)).best == PostedNote(private=False), "without its id it is not taken back"
+    assert look((answer, True, "2", OURS)).best == PostedNote(private=True)
+
+
+def test_only_the_same_words_under_another_id_are_surplus() -> None:
+    again, other = ("Try  it.\nref dh-1", True, "3", OURS), ("Try that. ref dh-1", True, "2", OURS)
+    seen = look(again, other, (NOTE, True, "1", OURS), (NOTE, True, "1", OURS))
+    assert seen.best == PostedNote(private=True, note_id="1")
+    assert seen.surplus == (PostedNote(private=True, note_id="3"),), "a row that is listed twice is one note"
+
+
+def test_our_public_note_is_surplus_beside_our_private_one() -> None:
+    seen = look((NOTE, False, "2", OURS), (NOTE, True, "1", OURS))
+    assert seen.surplus == (PostedNote(private=False, note_id="2"),)
+
+
+def test_a_colleagues_private_quote_does_not_hide_our_public_note() -> None:
+    seen = look(("See: Try it. ref dh-1", True, "2", THEIRS), (NOTE, False, "1", OURS))
+    assert seen.best == PostedNote(private=False, note_id="1")
+    assert not seen.settled
+
+
+def test_a_comment_without_the_reference_is_none_of_our_concern() -> None:
+    assert look(("Try it. ref dh-2", True, "1", OURS)).best is None
 
 
 # What an answer means

@@ -160,13 +160,12 @@ def test_the_kind_of_an_event(body: dict[str, Any], kind: EventKind) -> None:
     [
         {"webhookEvent": "jira:issue_updated", "user": OURS, "issue": OPEN},
         {"webhookEvent": "jira:issue_updated", "issue_event_type_name": "issue_commented", "user": OURS, "issue": OPEN},
-        update(DONE, {"field": "resolution", "to": "1"}) | {"user": OURS},
         {"webhookEvent": "comment_created", "issue": OPEN, "comment": {"author": OURS}},
         {"webhookEvent": "comment_updated", "issue": OPEN, "comment": {"author": OTHERS, "updateAuthor": OURS}},
         {"timestamp": 1462941258113, "issue": OPEN, "comment": {"author": OURS}, "user": OTHERS},
         {"timestamp": 1462941258113, "issue": OPEN, "comment": {}, "user": OTHERS, "actor_id": US},
         {"timestamp": 1462941258113, "issue": OPEN, "comment": {"id": "1"}, "user": OURS},
-        {"ticket_id": "HELP-1", "event": "created", "actor_id": US},
+        {"ticket_id": "HELP-1", "event": "commented", "actor_id": US},
         {"ticket_id": "HELP-1", "user": OURS},
     ],
     ids=str,
@@ -175,6 +174,22 @@ def test_what_our_own_account_did_is_never_answered_with_work(body: dict[str, An
     assert event_kind(payload(body, WE_ARE_KNOWN)) is EventKind.OWN
     assert event_kind(payload(body)) is not EventKind.OWN
     assert event_kind(payload(body, TenantSettings(own_account_id=""))) is not EventKind.OWN
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"webhookEvent": "jira:issue_created", "user": OURS, "issue": OPEN}, EventKind.CREATED),
+        (update(DONE, {"field": "resolution", "to": "1"}) | {"user": OURS}, EventKind.RESOLVED),
+        ({"ticket_id": "HELP-1", "event": "created", "actor_id": US}, EventKind.CREATED),
+        ({"ticket_id": "HELP-1", "event": "resolved", "actor_id": US}, EventKind.RESOLVED),
+    ],
+    ids=str,
+)
+def test_issues_that_others_create_and_resolve_under_our_account_are_work(
+    body: dict[str, Any], kind: EventKind
+) -> None:
+    assert event_kind(payload(body, WE_ARE_KNOWN)) is kind
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Times and priorities in vendors' spellings."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plugins.exceptions import ValidationError
 from plugins.parsing import normalise_priority, parse_time, time_or
@@ -81,3 +84,87 @@ def test_priorities_are_read_without_regard_to_case_and_default_to_medium(given:
 
 def test_the_tenants_own_map_comes_before_the_tools() -> None:
     assert normalise_priority("urgent", TenantSettings(priorities={"Urgent": "low"}), NAMES) == "low"
+
+
+fixed = settings(derandomize=True, database=None, deadline=None, max_examples=200)
+
+offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(datetime(1971, 1, 1), datetime(9998, 1, 1), timezones=offsets)  # noqa: DTZ001  # strategies want naive bounds
+whole_milliseconds = moments.map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def basic(moment: datetime) -> str:
+    """With its offset as Jira writes it: `+0530`, no colon."""
+    return moment.isoformat(timespec="milliseconds")[:-3] + moment.isoformat()[-2:]
+
+
+SPELLINGS: dict[str, Callable[[datetime], object]] = {
+    "number": milliseconds,
+    "digits": lambda moment: str(milliseconds(moment)),
+    "value of number": lambda moment: {"value": milliseconds(moment)},
+    "value of digits": lambda moment: {"value": str(milliseconds(moment)), "display_value": "Jun 16, 2023"},
+    "value of ISO": lambda moment: {"value": moment.isoformat()},
+    "offset with colon": lambda moment: moment.isoformat(),
+    "offset without colon": basic,
+    "Z": lambda moment: moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    "nanoseconds": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z",
+    "space around": lambda moment: f" {moment.isoformat()}\n",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@fixed
+@given(moment=whole_milliseconds)
+def test_any_time_survives_any_vendors_spelling(spelling: str, moment: datetime) -> None:
+    read = parse_time(SPELLINGS[spelling](moment))
+    assert read == moment
+    assert read is not None
+    assert read.tzinfo is UTC
+
+
+@fixed
+@given(moments)
+def test_whole_seconds_and_finer_than_a_millisecond_survive_as_iso(moment: datetime) -> None:
+    assert parse_time(moment.isoformat()) == moment
+    assert parse_time(moment.isoformat(timespec="seconds")) == moment.replace(microsecond=0)
+
+
+@fixed
+@given(moments)
+def test_a_time_without_its_offset_is_none(moment: datetime) -> None:
+    assert parse_time(moment.replace(tzinfo=None).isoformat()) is None
+    assert parse_time(moment.date().isoformat()) is None
+
+
+json_values: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.just("value") | st.text(), inner),
+    max_leaves=10,
+)
+time_like = st.text("0123456789:+-TZzW., \t\u0661²\ud800", max_size=40)
+spoiled = st.tuples(moments.map(datetime.isoformat), st.integers(0, 40), time_like).map(
+    lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] + 1 :]
+)
+
+
+@settings(fixed, max_examples=1_000)
+@given(json_values | time_like | spoiled | st.integers(-(10**20), 10**20))
+def test_whatever_stands_for_a_time_is_utc_or_none_and_never_an_error(value: object) -> None:
+    moment = parse_time(value)
+    assert moment is None or moment.tzinfo is UTC
+
+
+@fixed
+@given(json_values | time_like | spoiled)
+def test_what_is_no_time_is_refused_and_not_quoted(value: object) -> None:
+    try:
+        assert time_or(value, MOMENT, "created_at").tzinfo is UTC
+    except ValidationError as refused:
+        assert str(refused) == "created_at: must be milliseconds since 1970 or ISO 8601 with an offset"  # noqa: PT017  # either is right

@@ -200,8 +200,11 @@ def test_what_a_delivery_asks_for(plugin: ServiceDeskPlusPlugin, body: dict[str,
 
 @pytest.mark.parametrize("who", [{"actor_id": "12"}, {"actor": {"id": 12}}, {"ActorId": 12}, {"actor": "12"}], ids=str)
 def test_what_we_caused_ourselves_asks_for_nothing(plugin: ServiceDeskPlusPlugin, who: dict[str, Any]) -> None:
-    body = {"event": "ticket_created", "ticket_id": 7, **who}
-    assert plugin.event_kind(payload(body, own_account_id="12")) is EventKind.OWN
+    for event in ("note_added", None):
+        assert plugin.event_kind(payload({"event": event, "ticket_id": 7, **who}, own_account_id="12")) is EventKind.OWN
+    # What Deskhand never does itself, somebody who shares the account has done.
+    for event, kind in (("ticket_created", EventKind.CREATED), ("ticket_resolved", EventKind.RESOLVED)):
+        assert plugin.event_kind(payload({"event": event, "ticket_id": 7, **who}, own_account_id="12")) is kind
 
 
 @pytest.mark.parametrize(

@@ -176,9 +176,18 @@ async def test_a_second_note_that_is_public_is_made_private(zendesk: Zendesk) ->
     zendesk.own_account_known()
     ticket = zendesk.ticket()
     await zendesk.update(ticket)
-    zendesk.comment(ticket, QUOTE, zendesk.account.id)
+    zendesk.comment(ticket, str(ticket.notes[0].body), zendesk.account.id)
     assert await zendesk.has_note(ticket) is True
     assert [note.private for note in ticket.notes] == [True, True]
+
+
+async def test_what_a_person_answers_under_our_account_stays_as_it_is(zendesk: Zendesk) -> None:
+    zendesk.own_account_known()
+    ticket = zendesk.ticket()
+    await zendesk.update(ticket)
+    zendesk.comment(ticket, f"{ticket.notes[0].body}<p>It helped, thank you.</p>", zendesk.account.id)
+    assert await zendesk.has_note(ticket) is True
+    assert [note.private for note in ticket.notes] == [True, False]
 
 
 async def test_a_lost_public_note_is_taken_back_when_it_is_found(zendesk: Zendesk) -> None:

@@ -263,13 +263,27 @@ def test_what_a_delivery_asks_for(plugin: ZendeskPlugin, body: dict[str, Any], k
     "body",
     [
         event("ticket.comment_added"),
-        event("ticket.created"),
-        event("ticket.status_changed", {"actor_id": 901}, current="SOLVED"),
+        event("ticket.status_changed", {"actor_id": 901}, current="OPEN"),
         {"ticket_id": 7, "actor_id": "901"},
+        {"ticket_id": 7, "actor_id": "901", "event": "commented"},
     ],
 )
 def test_what_we_caused_ourselves_asks_for_nothing(plugin: ZendeskPlugin, body: dict[str, Any]) -> None:
     assert plugin.event_kind(payload(body, own_account_id="901")) is EventKind.OWN
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (event("ticket.created"), EventKind.CREATED),
+        (event("ticket.status_changed", {"actor_id": 901}, current="SOLVED"), EventKind.RESOLVED),
+        ({"ticket_id": 7, "actor_id": "901", "event": "ticket_created"}, EventKind.CREATED),
+    ],
+)
+def test_tickets_that_others_create_and_solve_under_our_account_are_work(
+    plugin: ZendeskPlugin, body: dict[str, Any], kind: EventKind
+) -> None:
+    assert plugin.event_kind(payload(body, own_account_id="901")) is kind
 
 
 def test_resolutions_are_told_apart_by_when_they_were(plugin: ZendeskPlugin) -> None:

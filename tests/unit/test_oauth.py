@@ -110,6 +110,23 @@ async def test_a_fresh_token_that_is_refused_is_not_renewed_again_and_again(
     assert await tokens.get("acme", CREDENTIALS, vendor.ask, refused="t2") == "t3"
 
 
+async def test_calls_that_were_refused_together_all_get_the_new_token(tokens: AccessTokens, vendor: Vendor) -> None:
+    await tokens.get("acme", CREDENTIALS, vendor.ask)
+    refused = [tokens.get("acme", CREDENTIALS, vendor.ask, refused="t1") for _ in range(3)]
+    assert await asyncio.gather(*refused) == ["t2", "t2", "t2"]
+    assert vendor.asked == 2
+
+
+async def test_a_refusal_that_is_told_again_is_another_error(tokens: AccessTokens, vendor: Vendor) -> None:
+    vendor.failure = AuthenticationError("invalid_client")
+    caught = []
+    for _ in range(3):
+        with pytest.raises(AuthenticationError) as refusal:
+            await tokens.get("acme", CREDENTIALS, vendor.ask)
+        caught.append(refusal.value)
+    assert len({id(error) for error in caught}) == 3
+
+
 async def test_a_refusal_of_the_credentials_is_believed_for_a_while(
     tokens: AccessTokens, vendor: Vendor, clock: Clock
 ) -> None:
@@ -129,6 +146,21 @@ async def test_a_throttle_at_the_token_address_is_believed_too(tokens: AccessTok
         with pytest.raises(RateLimitError):
             await tokens.get("acme", CREDENTIALS, vendor.ask)
     assert vendor.asked == 1
+
+
+async def test_a_throttle_is_believed_no_longer_than_it_says(
+    tokens: AccessTokens, vendor: Vendor, clock: Clock
+) -> None:
+    vendor.failure = RateLimitError("too many tokens", retry_after=5)
+    for seconds, left in ((0, 5), (2, 3)):
+        clock.now += seconds
+        with pytest.raises(RateLimitError) as refusal:
+            await tokens.get("acme", CREDENTIALS, vendor.ask)
+        assert refusal.value.retry_after == left
+    clock.now += 4
+    with pytest.raises(RateLimitError):
+        await tokens.get("acme", CREDENTIALS, vendor.ask)
+    assert vendor.asked == 2
 
 
 async def test_another_failure_is_not_believed(tokens: AccessTokens, vendor: Vendor) -> None:

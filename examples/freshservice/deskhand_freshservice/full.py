@@ -11,6 +11,8 @@ from plugins.types import EventKind, PostedNote, TicketContext
 
 PAGE = 100
 MAX_PAGES = 50
+MAX_TEXT = 12_000
+"""Characters that are read of a description: more than a `TicketContext` holds."""
 STATUSES = {"2": "open", "3": "pending", "4": "resolved", "5": "closed"}
 
 
@@ -36,7 +38,7 @@ class FullFreshservicePlugin(FreshservicePlugin):
         return TicketContext(
             ticket_id=known.ticket_id,
             subject=text_or_empty(ticket.get("subject")),
-            description=html_to_text(text_or_empty(ticket.get("description"))) or known.description,
+            description=html_to_text(text_or_empty(ticket.get("description")), limit=MAX_TEXT) or known.description,
             status=STATUSES.get(str(ticket.get("status")), ""),
             priority=known.priority,
             category=text_or_empty(ticket.get("category")),
@@ -45,7 +47,7 @@ class FullFreshservicePlugin(FreshservicePlugin):
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings:
         """Look through the ticket's conversations, which Freshservice lists oldest first."""
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id, ref)
         path = f"tickets/{number_id(ticket_id, 'ticket_id', 'ticket')}/conversations"
         for page in range(1, MAX_PAGES + 1):
             params = {"page": str(page), "per_page": str(PAGE)}
@@ -55,8 +57,9 @@ class FullFreshservicePlugin(FreshservicePlugin):
                 return seen
             rows = self.success(response, "conversations", of=list)
             for row in reversed(rows):
-                if ref in str(row.get("body")):
-                    seen.add(private=row.get("private"), note_id=str(row.get("id")), author=row.get("user_id"))
+                if ref in (body := text_or_empty(row.get("body"))):
+                    note_id, author = str(row.get("id")), row.get("user_id")
+                    seen.add(html_to_text(body), private=row.get("private"), note_id=note_id, author=author)
             seen.complete = len(rows) < PAGE
             if seen.settled or seen.complete:
                 break

@@ -107,14 +107,15 @@ class AcmePlugin(HttpPlugin):
         return to_html(content, limit=MAX_NOTE_BYTES)
 
     async def find_notes(self, tenant_id: str, ticket_id: str, ref: str) -> Sightings | None:
-        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id)
+        seen = Sightings((await self.tenant(tenant_id)).settings.own_account_id, ref)
         number, page = number_id(ticket_id, "ticket_id", "ticket"), 1
         while not (seen.settled or seen.complete):
             response = await self.ask(tenant_id, "GET", f"{number}/notes", params={"page": str(page)})
             notes = [] if response.status_code == 404 else self.body(response)["notes"]
             for each in notes:
                 if ref in each["html"]:
-                    seen.add(private=each["private"], note_id=each["id"], author=each["author"])
+                    text = html_to_text(each["html"])
+                    seen.add(text, private=each["private"], note_id=each["id"], author=each["author"])
             seen.complete = self.is_last(notes)
             page += 1
         return seen
