@@ -36,7 +36,8 @@ def to_adf(markdown: str, *, limit: int | None = None) -> dict[str, Any]:
     if limit is None or _units(document) <= limit:
         return document
     form = Format(render=lambda block: _nodes([block])[0], size=lambda node: _units(node) + 1)  # with its comma
-    return _document(fit(blocks, nodes, limit - _units(_document([])), form))
+    room = limit - _units(_document([])) + 1  # the last node has no comma after it
+    return _document(fit(blocks, nodes, room, form))
 
 
 def _document(nodes: list[Node]) -> Node:

@@ -5,19 +5,19 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from plugins.rendering.bounds import bound
 from plugins.rendering.characters import printable
 
 Block = list[Token]
 """The tokens of one block at the top level, from its opening to its closing token."""
 
-MAX_LEVEL = 16
-"""Levels of nesting (a quote is one, a list is two); what lies deeper is shown as a paragraph at that level.
+MAX_ADDRESSES = 100_000
+"""Characters of the addresses of all links of a document; links beyond are text.
 
-Below the parser's own limit of 20, where it would drop the text.
+A single definition of an address may be used thousands of times. No tool's note holds as much.
 """
 
 _WEB_OR_MAIL = re.compile(r"https?://[^/?#]|mailto:[^?]", re.IGNORECASE)
@@ -41,51 +41,60 @@ class _Parser(MarkdownIt):
         return is_safe_link(url)
 
 
-def _text_when_too_deep(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A block rule: beyond `MAX_LEVEL`, everything up to the end of the container is one paragraph."""
-    if silent or state.level < MAX_LEVEL:
-        return False
-    line = start_line + 1
-    while line < end_line and (state.isEmpty(line) or state.sCount[line] >= state.blkIndent):
-        line += 1
-    state.line = line
-    state.push("paragraph_open", "p", 1)
-    inline = state.push("inline", "", 0)
-    inline.content = state.getLines(start_line, line, state.blkIndent, False).strip()
-    inline.children = []
-    state.push("paragraph_close", "p", -1)
-    return True
-
-
 def _tidy_inlines(state: StateCore) -> None:
     """A core rule: images become their alt text, marks inside the same mark go, entities cannot smuggle controls."""
+    room = MAX_ADDRESSES
     for token in state.tokens:
         if token.children:
-            token.children = _tidy(token.children, state)
+            token.children, room = _tidy(token.children, room)
 
 
-def _tidy(children: list[Token], state: StateCore) -> list[Token]:
+def _tidy(children: list[Token], room: int) -> tuple[list[Token], int]:
+    """The tokens, tidied, and how many characters of addresses there is room for after them."""
     tidy: list[Token] = []
     depth: Counter[str] = Counter()
+    linked = False
     for token in children:
         if token.type == "image":
-            alt = state.md.renderer.renderInlineAsText(token.children, state.md.options, state.env)  # type: ignore[attr-defined] # the renderer is RendererHTML
-            tidy.append(Token("text", "", 0, content=printable(alt)))
+            tidy.append(Token("text", "", 0, content=printable(_alt_text(token))))
             continue
         if token.nesting:
             depth[token.tag] += token.nesting
             # The outermost of its kind opens at 1 and closes at 0. Thousands of nested marks cost others dearly.
             if depth[token.tag] != (1 if token.nesting == 1 else 0):
                 continue
+        if token.type == "link_open":
+            address = str(token.attrs["href"])
+            # The parser asks `validateLink` about every address but the empty one.
+            linked = 0 < len(address) <= room
+            if not linked:
+                continue
+            room -= len(address)
+            token.attrs = {"href": address}
+        elif token.type == "link_close" and not linked:
+            continue
         elif token.type == "text":
             token.content = printable(token.content)
         tidy.append(token)
-    return tidy
+    return tidy, room
+
+
+def _alt_text(image: Token) -> str:
+    """What an image's description says, without its marks. It may hold images itself."""
+    parts: list[str] = []
+    todo = [image]
+    while todo:
+        token = todo.pop()
+        if token.children:
+            todo.extend(reversed(token.children))
+        else:
+            parts.append(" " if token.type in ("softbreak", "hardbreak") else token.content)
+    return "".join(parts)
 
 
 def _make_parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.block.ruler.before("table", "text_when_too_deep", _text_when_too_deep)
+    bound(parser)
     parser.core.ruler.push("tidy_inlines", _tidy_inlines)
     return parser
 

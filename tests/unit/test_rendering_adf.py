@@ -101,10 +101,12 @@ def test_details(markdown: str, expected: str) -> None:
         ("<javascript:alert>", "'<javascript:alert>'"),
         ("[x](/relative)", "'[x](/relative)'"),
         ("[x](//host/)", "'[x](//host/)'"),
+        ("[x]()", "'x'"),
         ("[x](https:host)", "'[x](https:host)'"),
         ("[x](http://[::1)", "'[x](http://[::1)'"),
         ("[x](file:///etc/passwd)", "'[x](file:///etc/passwd)'"),
         ("![a *cat*](https://a.b/c.png)", "'a cat'"),
+        ("![a `b`\nc ![d &amp; e](https://a.b)](https://a.b)", "'a b c d & e'"),
         ("[![alt](https://a.b/c.png)](https://a.b)", "'alt'[https://a.b]"),
     ],
 )

@@ -84,6 +84,15 @@ def test_a_long_nested_list_stays_a_list() -> None:
     assert html.count("<li>") == html.count("</li>") > 10
 
 
+@pytest.mark.parametrize("body", ["text " * 100, "", "```\nx\n```", "> - a\n" * 50])
+def test_a_limit_of_exactly_the_footer_leaves_the_footer(body: str) -> None:
+    footer = "*Deskhand. Private: the requester does not see this.* ref dh-0123456789ab"
+    html, document = to_html(footer), to_adf(footer)
+    units = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-16-le")) // 2
+    assert to_html(f"{body}\n\n{footer}", limit=len(html.encode())) == html
+    assert to_adf(f"{body}\n\n{footer}", limit=units) == document
+
+
 @pytest.mark.parametrize(("lines", "limit"), [(adf_lines, 130), (html_lines, 40)])
 def test_under_a_tiny_limit_only_the_footer_is_left(lines: Lines, limit: int) -> None:
     assert lines("text " * 100 + f"\n\n{FOOTER}", limit) == [FOOTER]

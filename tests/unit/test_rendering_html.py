@@ -33,6 +33,7 @@ def test_a_table_is_a_table() -> None:
         ("![a <b>](https://a.b/c.png 'title')", "<p>a &lt;b&gt;</p>\n"),
         ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>\n"),
         ("[x](data:text/html,y)", "<p>[x](data:text/html,y)</p>\n"),
+        ("[x]()", "<p>x</p>\n"),
         ("[x](https://a.b 'title')", '<p><a href="https://a.b" rel="noopener noreferrer">x</a></p>\n'),
         ("<me@a.b>", '<p><a href="mailto:me@a.b" rel="noopener noreferrer">me@a.b</a></p>\n'),
         ("a\u202eb\x00c\x1b[1m&#x2066;d\ud800", "<p>abc[1md</p>\n"),
