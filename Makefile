@@ -17,7 +17,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := 1
 endif
 
-.PHONY: help demo dev test check format lock clean
+.PHONY: help demo dev test check bench bench-quick format lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,6 +39,12 @@ check: $(READY) ## lint, formatting, types, import contracts, names
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -P -m deskhand.devstack.names
+
+bench: $(READY) ## measure everything against its bars, in about ten minutes
+	@$(BIN)/python -m bench --behind
+
+bench-quick: $(READY) ## the same in under two minutes
+	@$(BIN)/python -m bench --quick
 
 format: $(READY) ## fix what ruff can fix
 	@$(BIN)/ruff check --fix .
