@@ -48,7 +48,14 @@ ADDRESSES = (
         "http://字.b/ü?ü#ü",
         "http://a.b/%00",
     ),
-    *("javascript:alert(1)", "JaVaScRiPt:alert(1)", "java&#10;script:x", "&#x6a;avascript:x", "javascript&colon;x"),
+    *(
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "java&#10;script:x",
+        "&#x6a;avascript:x",
+        "javascript&colon;x",
+        "javascript://a.b/%0ax",
+    ),
     *(
         "\x01javascript:x",
         "\u202ejavascript:x",

@@ -104,6 +104,7 @@ def test_details(markdown: str, expected: str) -> None:
         ("[x]()", "'x'"),
         ("[x](https:host)", "'[x](https:host)'"),
         ("[x](http://[::1)", "'[x](http://[::1)'"),
+        ("[x](javascript://a.b/%0ax)", "'[x](javascript://a.b/%0ax)'"),
         ("[x](file:///etc/passwd)", "'[x](file:///etc/passwd)'"),
         ("![a *cat*](https://a.b/c.png)", "'a cat'"),
         ("![a `b`\nc ![d &amp; e](https://a.b)](https://a.b)", "'a b c d & e'"),

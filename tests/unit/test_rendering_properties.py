@@ -137,6 +137,8 @@ def test_where_only_the_footer_fits_it_is_what_is_left(text: str) -> None:
     adf_limit, html_limit = units(to_adf(FOOTER)), len(HTML_FOOTER.encode())
     assert to_adf(footed(text), limit=adf_limit)["content"] == ADF_FOOTER
     assert to_html(footed(text), limit=html_limit) == HTML_FOOTER
+    assert units(to_adf(footed(text), limit=adf_limit - 1)) < adf_limit
+    assert len(to_html(footed(text), limit=html_limit - 1).encode()) < html_limit
 
 
 @fixed
