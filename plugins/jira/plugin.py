@@ -14,7 +14,6 @@ import httpx
 from plugins.base import TicketMetadata
 from plugins.checking import Check
 from plugins.exceptions import APIError, AuthenticationError, ConfigurationError, TicketRefusedError
-from plugins.http import Sightings
 from plugins.jira import checks, issues, refusals, webhooks
 from plugins.jira.api import JiraApi, issue_path
 from plugins.jira.connection import JiraConnection
@@ -23,6 +22,7 @@ from plugins.jira.values import MAX_TEXT, PRIORITIES, is_done, mapping, name_of,
 from plugins.parsing import normalise_priority
 from plugins.payload import settings_of, signed_bytes
 from plugins.rendering import to_adf
+from plugins.sightings import Sightings
 from plugins.signatures import hmac_sha256, matches_any, static_digest
 from plugins.types import ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import APIError, PluginError, TicketRefusedError
-from plugins.http import Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import signed_bytes
 from plugins.rendering import to_html
@@ -17,6 +16,7 @@ from plugins.servicedesk_plus.answers import Answer
 from plugins.servicedesk_plus.api import ServiceDeskPlusApi, compact
 from plugins.servicedesk_plus.checks import check_connection
 from plugins.servicedesk_plus.connection import ServiceDeskPlusConnection
+from plugins.sightings import Sightings
 from plugins.signatures import matches_any
 from plugins.types import ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
 

@@ -19,9 +19,12 @@ def note_html(markdown: str) -> str:
     """
     html = to_html(markdown, limit=MAX_HTML_BYTES)
     safe = _inert(html)
-    if len(safe.encode()) > MAX_HTML_BYTES:
-        # A shorter text holds no more braces, so it grows by no more than this one did.
-        safe = _inert(to_html(markdown, limit=MAX_HTML_BYTES - (len(safe) - len(html))))
+    # A shorter text mostly grows by no more than this one did. Half the room is enough for any: one sign for each.
+    half = MAX_HTML_BYTES // 2
+    for limit in (max(MAX_HTML_BYTES - (len(safe) - len(html)), half), half):
+        if len(safe.encode()) <= MAX_HTML_BYTES:
+            break
+        safe = _inert(to_html(markdown, limit=limit))
     return safe
 
 

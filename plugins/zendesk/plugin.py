@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from plugins.base import TicketMetadata
 from plugins.checking import Check
 from plugins.exceptions import TicketRefusedError
-from plugins.http import Sightings
 from plugins.parsing import normalise_priority
 from plugins.payload import received_at, settings_of, signed_bytes
+from plugins.sightings import Sightings
 from plugins.signatures import matches_any
 from plugins.types import MAX_COMMENTS, ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
 from plugins.zendesk import answers, checks, look, webhook

@@ -9,7 +9,8 @@ import pytest
 
 from plugins.base import TicketMetadata
 from plugins.exceptions import APIError, OutcomeUnknownError, PermanentAPIError, PluginError, PrivacyError
-from plugins.http import LONGEST_PAUSE, HttpPlugin, Sightings, json_or_none, retry_after_seconds
+from plugins.http import LONGEST_PAUSE, HttpPlugin, json_or_none, retry_after_seconds
+from plugins.sightings import Sightings
 from plugins.types import PostedNote
 from tests.support.pretend import MemoryTenants
 

@@ -5,7 +5,7 @@ import pytest
 
 from deskhand.pretend.zendesk import PretendZendesk
 from plugins.exceptions import OutcomeUnknownError, PermanentAPIError, PluginError, PrivacyError, RateLimitError
-from plugins.zendesk.note import MAX_HTML_BYTES
+from plugins.zendesk.note import MAX_HTML_BYTES, note_html
 from tests.support.pretend import MemoryTenants, PretendFactory
 from tests.support.zendesk import NOTE, REF, Zendesk, answering
 
@@ -217,3 +217,17 @@ async def test_a_public_note_that_may_not_be_ours_is_left_alone(
         await zendesk.has_note(ticket)
     assert [note.private for note in ticket.notes] == [False]
     assert zendesk.asked() == ["get_ticket", "list_notes"]
+
+
+FOOTER = f"\n\nref {REF}"
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [("{" * 60_000 + "\n\n" + "{{a}}" * 500 + " x" * 30_500, 30_000), ("{" * 70_000, 60_000), ("{" * 64_000, 60_000)],
+    ids=["braces that are cut, then text", "too many braces", "just too many"],
+)
+def test_a_note_of_braces_keeps_to_the_limit_and_says_what_fits(text: str, least: int) -> None:
+    size = len(note_html(text + FOOTER).encode())
+    assert least < size <= MAX_HTML_BYTES
+    assert REF in note_html(text + FOOTER)

@@ -4,9 +4,9 @@ from typing import Any
 
 from deskhand_freshservice.plugin import FreshservicePlugin
 from plugins.base import TicketMetadata
-from plugins.http import Sightings
 from plugins.parsing import number_id, parse_time, text_or_empty
 from plugins.rendering import html_to_text
+from plugins.sightings import Sightings
 from plugins.types import EventKind, PostedNote, TicketContext
 
 PAGE = 100

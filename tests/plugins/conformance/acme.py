@@ -20,12 +20,13 @@ from plugins.base import TicketMetadata
 from plugins.conformance.pretend import Call, Event, Operation, PretendNote, PretendTicket, PretendVendor, Webhook
 from plugins.exceptions import ConfigurationError, TicketRefusedError
 from plugins.fields import Address, HeaderToken
-from plugins.http import HttpPlugin, Sightings
+from plugins.http import HttpPlugin
 from plugins.oauth import AccessToken, TokenAuth
 from plugins.parsing import normalise_priority, number_id, time_or
 from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.rendering import html_to_text
 from plugins.rendering.html import to_html
+from plugins.sightings import Sightings
 from plugins.signatures import hmac_sha256, matches_any, static_digest
 from plugins.types import EventKind, PostedNote, Priority, TenantSettings, TicketContext
 
