@@ -1,7 +1,6 @@
 """`python -m bench`: measure, and print the table against the bars. A missed bar is printed, and no failure."""
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from bench import history, machine, micro, rendering, rounds, start_up, table
 from bench.frame import FULL, QUICK, BenchError, Figure, Plan
 from bench.ours import ours
 from deskhand.devstack.errors import DevStackError
+from deskhand.devstack.interrupt import StoppedBySignal, run
 
 
 async def measure(plan: Plan, wanted: frozenset[str]) -> list[Figure]:
@@ -31,14 +31,20 @@ async def measure(plan: Plan, wanted: frozenset[str]) -> list[Figure]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit status: 0 whatever the bars say, 1 if it could not be measured."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    unknown = [row for row in given.rows if row not in table.BY_KEY]
+    if unknown:
+        parser.error(f"there is no row {', '.join(unknown)}; see --help")
     # Fresh servers are the stack's own: it would take a database that the environment names.
     for name in [name for name in os.environ if name.startswith(("DESKHAND_", "TEMPORAL_"))]:
         del os.environ[name]
-    described = machine.describe()
     began = time.monotonic()
     try:
-        figures = asyncio.run(measure(QUICK if given.quick else FULL, frozenset(given.rows or table.BY_KEY)))
+        described = machine.describe()
+        figures = run(measure(QUICK if given.quick else FULL, frozenset(given.rows or table.BY_KEY)))
+    except StoppedBySignal as stopped:
+        return stopped.exit_code
     except (BenchError, DevStackError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1

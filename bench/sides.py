@@ -95,6 +95,8 @@ def state_folder() -> Iterator[Path]:
     place.chmod(0o711)
     try:
         yield place / "state"
-        clean.clean(place / "state")
     finally:
-        shutil.rmtree(place)
+        try:
+            clean.clean(place / "state")
+        finally:
+            shutil.rmtree(place)
