@@ -12,12 +12,13 @@ from temporalio.client import Client, WorkflowHandle
 
 import bench
 from bench.floor import TASK_QUEUE, WORKFLOW
-from bench.sides import TOOL, Call, Side, state_folder
+from bench.sides import TOOL, Call, Side
 from deskhand.devstack import temporal
 from deskhand.devstack.postgres import DatabaseUrls
 from deskhand.devstack.process import ChildProcess, ProcessSpec
 from deskhand.devstack.services import PRETEND, WORKER, Services, at, temporal_address
 from deskhand.devstack.state import State
+from deskhand.devstack.temporary import temporary_state
 from plugins.conformance.pretend.controlling import Control
 
 _TREE = Path(bench.__file__).resolve().parents[1]
@@ -52,7 +53,7 @@ class Floor(Side):
 @asynccontextmanager
 async def floor() -> AsyncIterator[Floor]:
     """The floor's worker, with a Temporal server and pretend tools as our stack has them."""
-    with state_folder() as folder:
+    with temporary_state("deskhand-bench-") as folder:
         state = State.open(folder)
         address = temporal_address(state)
         server = ChildProcess(

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from bench import tickets
 from bench.frame import BenchError
 from bench.sending import Sender
-from bench.sides import TOOL, Call, Side, state_folder
+from bench.sides import TOOL, Call, Side
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
 from deskhand.db.pool import create_pool
@@ -21,6 +21,7 @@ from deskhand.devstack.services import WORKER
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.state import State
 from deskhand.devstack.temporal import NAMESPACE
+from deskhand.devstack.temporary import temporary_state
 from deskhand.note.history import TicketHistory
 from deskhand.settings import Settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
@@ -64,7 +65,7 @@ class Ours(Side):
 @asynccontextmanager
 async def ours() -> AsyncIterator[Ours]:
     """Everything of ours on a fresh state, with one tenant connected and some history."""
-    with state_folder() as folder:
+    with temporary_state("deskhand-bench-") as folder:
         async with (
             Stack(State.open(folder)) as stack,
             httpx.AsyncClient(trust_env=False, timeout=30) as http,

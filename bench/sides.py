@@ -6,21 +6,16 @@ the same client: `start` ends where the work is taken durably, the run's `result
 
 import base64
 import re
-import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
 from bench import tickets
 from bench.frame import BenchError
-from deskhand.devstack import clean
 from plugins.conformance.pretend.controlling import Control
 
 TOOL = "zendesk"
@@ -85,18 +80,3 @@ class Side(ABC):
         log = await self.vendor.log()
         counted = Counter(f"{entry['method']} {_ID.sub('/{id}', entry['path'])}" for entry in log)
         return {call: round(count / handled) for call, count in sorted(counted.items())}
-
-
-@contextmanager
-def state_folder() -> Iterator[Path]:
-    """A folder that is not made yet, and deleted afterwards with everything that a stack put into and beside it."""
-    # Open to PostgreSQL's account, which must pass through where we are root.
-    place = Path(tempfile.mkdtemp(prefix="deskhand-bench-"))
-    place.chmod(0o711)
-    try:
-        yield place / "state"
-    finally:
-        try:
-            clean.clean(place / "state")
-        finally:
-            shutil.rmtree(place)

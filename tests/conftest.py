@@ -13,10 +13,10 @@ from deskhand.db.pool import create_pool
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.state import State
 from deskhand.devstack.temporal import NAMESPACE
+from deskhand.devstack.temporary import temporary_state
 from deskhand.settings import Settings
 from deskhand.tenants.admin import TenantAdmin
 from tests.support.desk import Desk
-from tests.support.state import new_state_folder
 
 TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
@@ -28,7 +28,7 @@ TIME_SKIPPING = {
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """PostgreSQL, Temporal, codec, pretend tools, starter and worker, each a process of its own."""
-    with new_state_folder() as folder:
+    with temporary_state("deskhand-test-") as folder:
         async with Stack(State.open(folder), temporal_config=TIME_SKIPPING) as stack:
             yield stack
 

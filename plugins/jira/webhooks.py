@@ -30,7 +30,7 @@ from plugins.jira.values import (
     string,
 )
 from plugins.parsing import normalise_priority, parse_time, time_or
-from plugins.payload import received_at, settings_of
+from plugins.payload import received_at, settings_of, tenant_of
 from plugins.types import EventKind
 
 _CREATED_EVENTS = frozenset({"created", "issue_created", "ticket_created"})
@@ -121,9 +121,7 @@ def extract_metadata(payload: dict[str, Any]) -> TicketMetadata:
     Raises:
         ValidationError: naming the field.
     """
-    tenant_id = payload.get("tenant_id")
-    if not isinstance(tenant_id, str):
-        raise ValidationError("tenant_id: is missing")
+    tenant_id = tenant_of(payload)
     issue = payload.get("issue", payload)
     if not isinstance(issue, Mapping):
         raise ValidationError("issue: must be an object")

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.state import new_state_folder
+from deskhand.devstack.temporary import temporary_state
 
 
 @pytest.fixture
 def state_folder() -> Iterator[Path]:
     """Where a test's own stack keeps its state; not made yet, deleted afterwards."""
-    with new_state_folder() as folder:
+    with temporary_state("deskhand-test-") as folder:
         yield folder
 
 
 @pytest.fixture(scope="module")
 def module_state_folder() -> Iterator[Path]:
     """The same for a stack that the tests of a module share."""
-    with new_state_folder() as folder:
+    with temporary_state("deskhand-test-") as folder:
         yield folder
