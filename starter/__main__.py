@@ -16,13 +16,13 @@ from deskhand.crypto.keyring import Keyring, keyring_of
 from deskhand.db.pool import create_pool
 from deskhand.http import create_http_client
 from deskhand.observability.logging import configure_logging
+from deskhand.runs.starting import TemporalRuns, connect_lazily
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
 from deskhand.temporal import connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.registry import load_plugins
 from starter.app import create_app
-from starter.runs import TemporalRuns, connect_lazily
 from starter.tenants import TenantLookup
 
 GRACE_SECONDS = 10

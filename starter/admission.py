@@ -6,17 +6,17 @@ Order: the bytes parse, the tenant, the signature over the raw bytes, what the d
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 import structlog
 
-from plugins.base import MAX_TENANT_ID, TENANT_ID, TicketingToolPlugin
+from deskhand.runs.order import Order, RunsRefusedError, RunStarter, RunsUnavailableError, Taken
+from plugins.base import MAX_TENANT_ID, TENANT_ID, TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import AuthenticationError, ConfigurationError, PluginError, ValidationError
 from plugins.payload import WebhookPayload, for_tenant, parse_body
 from plugins.tenants import TenantConfig, TenantConfigs
-from plugins.types import EventKind, TenantSettings
+from plugins.types import EventKind, Priority, TenantSettings
 from starter.problems import ProblemError, try_later, unauthorized
-from starter.runs import Order, RunsRefusedError, RunStarter, RunsUnavailableError
 from starter.tenants import TenantsUnavailableError, reason
 from workflows.contracts import ENHANCE_TICKET, RECORD_RESOLUTION, Delivery
 from workflows.identity import reference, workflow_id
@@ -49,7 +49,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender is told when a delivery is admitted: `name` is `started`, `repeated` or `ignored`."""
+    """What the sender is told when a delivery is admitted: `name` is a `Taken`, or `ignored`."""
 
     name: str
     status: int
@@ -96,9 +96,9 @@ class Door:
         if metadata.tenant_id != delivery.tenant_id:
             raise unauthorized(_ANOTHER_TENANT)
         if kind is EventKind.CREATED:
-            return await self._start(arrival, delivery, metadata.ticket_id, ENHANCE_TICKET, "created")
+            return await self._start(arrival, delivery, metadata, ENHANCE_TICKET, "created")
         version = _read(plugin.resolution_version, payload)
-        return await self._start(arrival, delivery, metadata.ticket_id, RECORD_RESOLUTION, f"resolved:{version}")
+        return await self._start(arrival, delivery, metadata, RECORD_RESOLUTION, f"resolved:{version}")
 
     async def _authenticate(
         self, plugin: TicketingToolPlugin, arrival: Arrival, body: dict[str, Any]
@@ -131,20 +131,27 @@ class Door:
         )
 
     async def _start(
-        self, arrival: Arrival, delivery: Delivery, ticket_id: str, workflow: str, identity: str
+        self, arrival: Arrival, delivery: Delivery, metadata: TicketMetadata, workflow: str, identity: str
     ) -> Answer:
-        run = workflow_id(delivery.tool, delivery.tenant_id, ticket_id, identity)
-        ref = reference(delivery.tool, delivery.tenant_id, ticket_id, identity)
         order = Order(
-            workflow=workflow, run=run, ticket_id=ticket_id, delivery=delivery, delivery_id=arrival.delivery_id
+            workflow=workflow,
+            run=workflow_id(delivery.tool, delivery.tenant_id, metadata.ticket_id, identity),
+            ticket_id=metadata.ticket_id,
+            delivery=delivery,
+            priority=cast(Priority, metadata.priority),
+            delivery_id=arrival.delivery_id,
         )
+        known = {
+            "run": order.run,
+            "ref": reference(delivery.tool, delivery.tenant_id, metadata.ticket_id, identity),
+        }
         try:
-            started = await self._runs.start(order)
+            taken = await self._runs.start(order)
         except (RunsUnavailableError, RunsRefusedError) as error:
-            raise _not_taken(run, error) from error
-        if started:
-            return Answer("started", 202, {"run": run, "ref": ref})
-        return Answer("repeated", 200, {"repeated": "this delivery already has its run", "run": run, "ref": ref})
+            raise _not_taken(order.run, error) from error
+        if taken is Taken.REPEATED:
+            return Answer(taken, 200, {"repeated": "this delivery already has its run", **known})
+        return Answer(taken, 202, known)
 
 
 def _why_not(

@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deskhand.runs.order import RunStarter, RunsUnavailableError
 from deskhand.settings import Settings
 from plugins.base import TicketingToolPlugin
 from plugins.tenants import TenantConfigs
 from starter.admission import Arrival, Door
 from starter.body import read_body
 from starter.problems import ProblemError, problem
-from starter.runs import RunStarter, RunsUnavailableError
 from starter.tenants import LOOKUP_SECONDS, PROBE, reason
 
 MAX_DELIVERY_ID = 200

@@ -11,6 +11,8 @@ from typing import Any
 
 from temporalio.common import RetryPolicy
 
+from plugins.types import Priority
+
 NEVER_RETRIED = (
     "ValidationError",
     "ConfigurationError",
@@ -117,3 +119,8 @@ RECORD_TICKET = Policy(
     first_delay=_seconds(1),
     summary="Keep the resolution in the tenant's history",
 )
+
+
+def priority_key(priority: Priority) -> int:
+    """Temporal's priority key (1 to 5, lowest first) for a ticket's priority: an urgent ticket goes before others."""
+    return {"high": 1, "medium": 3, "low": 5}[priority]

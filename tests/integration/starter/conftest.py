@@ -14,10 +14,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
+from deskhand.runs.starting import TemporalRuns
 from deskhand.settings import Settings
 from plugins.conformance.pretend.serving import serve
 from starter.app import create_app
-from starter.runs import TemporalRuns
 from starter.tenants import TenantLookup
 from tests.support.signed_tool import TOOL, Bench, FailingTenants, SignedTool
 from workflows import search_attributes

@@ -12,12 +12,12 @@ import structlog
 from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 
+from deskhand.runs.starting import TemporalRuns
 from deskhand.settings import Settings
 from plugins.exceptions import APIError, AuthenticationError, ConfigurationError, PluginError, ValidationError
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantSettings
 from starter.app import create_app
-from starter.runs import TemporalRuns
 from tests.support.signed_tool import TOOL, Bench, SignedTool, sign
 
 LIMIT = 1024 * 1024

@@ -20,9 +20,9 @@ from temporalio.testing import WorkflowEnvironment
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack.state import free_ports
+from deskhand.runs.starting import TemporalRuns
 from deskhand.settings import Settings
 from starter.app import create_app
-from starter.runs import TemporalRuns
 from tests.support.signed_tool import TOOL, Bench, SignedTool
 from workflows.contracts import RunInput
 

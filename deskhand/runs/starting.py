@@ -1,10 +1,9 @@
-"""Starting the run of an admitted delivery."""
+"""Starting runs on a Temporal server."""
 
 import asyncio
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol
 
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -14,53 +13,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring
-from plugins.types import Value
+from deskhand.runs.order import Order, RunsRefusedError, RunsUnavailableError, Taken
 from workflows import search_attributes
-from workflows.contracts import Delivery, RunInput
+from workflows.contracts import RunInput
+from workflows.policies import priority_key
 
 START_SECONDS = 2.0
 """How long a start may take: the sender waits meanwhile (Zendesk for 10 to 12 s)."""
 
 _TRANSIENT = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED})
 _ODD = re.compile(r"[^\w.:/#-]")
-
-
-class RunsUnavailableError(Exception):
-    """Temporal did not take the run now. A start that ran into its time-out may still have happened."""
-
-
-class RunsRefusedError(Exception):
-    """Temporal refuses this run, and will again. The message is the server's reason."""
-
-
-class Order(Value):
-    """A run to be started, and what its delivery was."""
-
-    workflow: str
-    """The workflow's name."""
-    run: str
-    """The workflow id."""
-    ticket_id: str
-    delivery: Delivery
-    delivery_id: str = ""
-    """The vendor's own id of the delivery: an unsigned header, only ever for people to look at."""
-
-
-class RunStarter(Protocol):
-    """Whatever takes an order durably."""
-
-    async def start(self, order: Order) -> bool:
-        """Start the run. `False`: there is one with this id, running or completed, and the delivery is a repeat.
-
-        Raises:
-            RunsUnavailableError: not now.
-            RunsRefusedError: never like this.
-        """
-        ...
-
-    async def check(self) -> None:
-        """Raise `RunsUnavailableError` unless Temporal can be reached now."""
-        ...
 
 
 class TemporalRuns:
@@ -70,8 +32,10 @@ class TemporalRuns:
         self._client = client
         self._task_queue = task_queue
 
-    async def start(self, order: Order) -> bool:
-        """See `RunStarter.start`."""
+    async def start(
+        self, order: Order, *, reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    ) -> Taken:
+        """See `RunStarter.start`. `reuse` says which closed runs with this id do not count."""
         delivery = order.delivery
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -80,23 +44,23 @@ class TemporalRuns:
                     RunInput(delivery=delivery),
                     id=order.run,
                     task_queue=self._task_queue,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    id_reuse_policy=reuse,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     search_attributes=search_attributes.for_run(delivery.tool, delivery.tenant_id, order.ticket_id),
                     static_summary=_summary(order),
                     memo=_memo(order),
-                    priority=Priority(fairness_key=delivery.tenant_id),
+                    priority=Priority(priority_key=priority_key(order.priority), fairness_key=delivery.tenant_id),
                     rpc_timeout=timedelta(seconds=START_SECONDS),
                 )
         except WorkflowAlreadyStartedError:
-            return False
+            return Taken.REPEATED
         except RPCError as error:
             if error.status in _TRANSIENT:
                 raise RunsUnavailableError(error.status.name) from error
             raise RunsRefusedError(f"{error.status.name}: {error.message}") from error
         except (TimeoutError, RuntimeError) as error:  # the SDK raises a bare RuntimeError where it cannot connect
             raise RunsUnavailableError(type(error).__name__) from error
-        return True
+        return Taken.STARTED
 
     async def check(self) -> None:
         """See `RunStarter.check`."""
