@@ -18,7 +18,7 @@ from temporalio.envconfig import ClientConnectConfig
 from temporalio.worker import Worker
 
 from activities.note import GatherContext, RecordTicket, WriteNote
-from activities.ticketing import ExtractMetadata, GetTicket, UpdateTicket, ValidateWebhook
+from activities.ticketing import ExtractMetadata, GetTicket, LookAgain, UpdateTicket, ValidateWebhook
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import Keyring, keyring_of
 from deskhand.db.pool import create_pool
@@ -28,11 +28,12 @@ from deskhand.note.history import TicketHistory
 from deskhand.observability.logging import configure_logging
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
-from deskhand.temporal import connect_config
+from deskhand.temporal import bound_resumed, connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.base import TicketingToolPlugin
 from plugins.registry import load_plugins
 from plugins.tenants import TenantConfigs
+from workflows.contracts import resumed_queue
 from workflows.enhance_ticket import EnhanceTicket
 from workflows.record_resolution import RecordResolution
 
@@ -67,16 +68,25 @@ async def run(settings: Settings) -> None:
         client = await _connect(config, payload_keys, settings, stopping)
         if client is None:
             return
+        await bound_resumed(client, settings.task_queue)
         with ThreadPoolExecutor(thread_name_prefix="extract") as threads:
+            doing = activities(registry.bind(tenants, http), tenants, TicketHistory(pool))
             worker = Worker(
                 client,
                 task_queue=settings.task_queue,
                 workflows=[EnhanceTicket, RecordResolution],
-                activities=activities(registry.bind(tenants, http), tenants, TicketHistory(pool)),
+                activities=doing,
                 activity_executor=threads,
                 graceful_shutdown_timeout=GRACE,
             )
-            async with worker:
+            resumed = Worker(
+                client,
+                task_queue=resumed_queue(settings.task_queue),
+                activities=doing,
+                activity_executor=threads,
+                graceful_shutdown_timeout=GRACE,
+            )
+            async with worker, resumed:
                 log.info("worker.ready", identity=client.identity, task_queue=settings.task_queue)
                 await stopping.wait()
                 log.info("worker.draining")
@@ -97,6 +107,7 @@ def activities(
         GatherContext(history).run,
         WriteNote({"extractive": ExtractiveWriter()}).run,
         UpdateTicket(plugins).run,
+        LookAgain(plugins).run,
         RecordTicket(history).run,
     ]
 

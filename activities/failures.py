@@ -43,37 +43,53 @@ async def attempt_budget() -> AsyncIterator[None]:
         raise OutcomeUnknownError(f"no answer within {seconds:g} s", last_error=error) from error
 
 
-@contextmanager
-def as_failures(*, writes: bool = False) -> Iterator[None]:
-    """Turn a `PluginError` into the failure that the policies understand. Other errors pass, our own stores' too.
+class TenantPausedError(Exception):
+    """The tenant is on pause: its runs wait. No plugin's error."""
 
-    Args:
-        writes: the call changes the ticket, so an unknown outcome is left alone for `AFTER_UNKNOWN`.
-    """
+    def __init__(self) -> None:
+        super().__init__("the tenant is on pause")
+
+
+@contextmanager
+def as_failures() -> Iterator[None]:
+    """Turn a `PluginError` into the failure that the policies understand. Other errors pass, our own stores' too."""
     try:
         yield
-    except PluginError as error:
+    except (PluginError, TenantPausedError) as error:
         # `from None`: the cause would double the failure in history and say nothing that the message does not.
-        raise failure(error, attempt=activity.info().attempt, writes=writes) from None
+        raise failure(error, attempt=activity.info().attempt) from None
 
 
-def failure(error: PluginError, *, attempt: int, writes: bool) -> ApplicationError:
-    """The Temporal failure for a plugin's error: its type names the contract's class, its words are the plugin's."""
+def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = None) -> ApplicationError:
+    """The Temporal failure for an error: its type names the plugin contract's class, its words are the plugin's.
+
+    Args:
+        attempt: which one of the activity failed, from 1.
+        may_have_landed: for a write, whether the note may be on the ticket, or get there; the workflow is told.
+    """
     if isinstance(error, APIError):
         error.retry_count = attempt - 1
-    # A plugin may have classes of its own: what counts is the contract's class that they come from.
-    kind = next(c.__name__ for c in type(error).__mro__ if c.__module__ == PluginError.__module__)
+    kind = _kind(error)
     delay: timedelta | None = None
     final = kind in NEVER_RETRIED
     if isinstance(error, RateLimitError) and error.retry_after is not None:
         delay = timedelta(seconds=max(1, error.retry_after))
         final = error.retry_after > LONGEST_RETRY_AFTER
-    elif isinstance(error, OutcomeUnknownError) and writes:
+    elif isinstance(error, OutcomeUnknownError) and may_have_landed:
         delay = AFTER_UNKNOWN
+    details = {"attempt": attempt, "retry_after": getattr(error, "retry_after", None)}
+    if may_have_landed is not None:
+        details["may_have_landed"] = may_have_landed
     return ApplicationError(
         str(error),
-        {"attempt": attempt, "retry_after": getattr(error, "retry_after", None)},
+        details,
         type=kind,
         non_retryable=final,
         next_retry_delay=delay,
     )
+
+
+def _kind(error: Exception) -> str:
+    # A plugin may have classes of its own: what counts is the contract's class that they come from.
+    ours = (c.__name__ for c in type(error).__mro__ if c.__module__ == PluginError.__module__)
+    return next(ours, type(error).__name__)

@@ -7,24 +7,30 @@ from typing import cast
 
 from temporalio import activity
 
-from activities.failures import as_failures, attempt_budget
+from activities.failures import TenantPausedError, as_failures, attempt_budget, failure
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import (
+    APIError,
+    AuthenticationError,
     ConfigurationError,
     OutcomeUnknownError,
+    PluginError,
+    RateLimitError,
     TicketRefusedError,
     ValidationError,
 )
 from plugins.payload import rebuild
 from plugins.tenants import TenantConfigs
-from plugins.types import EventKind, Priority
+from plugins.types import EventKind, Priority, TenantMode
 from workflows import contracts
 from workflows.contracts import (
     Delivery,
     Extracted,
     ExtractInput,
     GetTicketInput,
+    LookInput,
     Metadata,
+    Sighting,
     TicketAnswer,
     UpdateResult,
     UpdateTicketInput,
@@ -67,11 +73,17 @@ class ValidateWebhook:
                 payload = rebuild(delivery.raw, delivery.tenant_id, delivery.received_at, tenant.settings)
             except ValidationError as error:
                 return Verdict(verdict="invalid", reason=str(error))
-            if delivery.origin != "webhook":
-                return Verdict(verdict="vouched", reason=delivery.origin, mode=tenant.mode, settings=tenant.settings)
-            if await plugin.validate_webhook(payload, delivery.signature):
-                return Verdict(verdict="valid", mode=tenant.mode, settings=tenant.settings)
-            return Verdict(verdict="invalid", reason="the signature does not fit the body")
+            vouched = delivery.origin != "webhook"
+            if not vouched and not await plugin.validate_webhook(payload, delivery.signature):
+                return Verdict(verdict="invalid", reason="the signature does not fit the body")
+            if tenant.mode is TenantMode.PAUSE:
+                raise TenantPausedError
+            return Verdict(
+                verdict="vouched" if vouched else "valid",
+                reason=delivery.origin if vouched else "",
+                mode=tenant.mode,
+                settings=tenant.settings,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +146,89 @@ class UpdateTicket:
 
     @activity.defn(name=contracts.UPDATE_TICKET.name)
     async def run(self, given: UpdateTicketInput) -> UpdateResult:
-        """What became of the note."""
-        with as_failures(writes=True):
+        """What became of the note.
+
+        Every failure says whether the note may be there in spite of it. To the next attempt that is told by a
+        heartbeat: an attempt that says nothing, as that of a worker that was killed, may have left it.
+        """
+        info = activity.info()
+        write = _Write(doubtful=given.may_have_landed or _left_in_doubt(info))
+        try:
+            return await self._update(given, write)
+        except Exception as error:
+            refused = isinstance(error, _NOTHING_WRITTEN) and not isinstance(error, OutcomeUnknownError)
+            may_have_landed = write.doubtful or (write.begun and not refused)
+            if not may_have_landed:
+                activity.heartbeat(info.attempt)
+            said_all = isinstance(error, PluginError | TenantPausedError)
+            raise failure(error, attempt=info.attempt, may_have_landed=may_have_landed) from (
+                None if said_all else error
+            )
+
+    async def _update(self, given: UpdateTicketInput, write: "_Write") -> UpdateResult:
+        plugin = plugin_for(self.plugins, given.tool)
+        mode = (await plugin.tenant(given.tenant_id)).mode  # it may have changed since the run began
+        if mode is TenantMode.PAUSE:
+            raise TenantPausedError
+        if mode is TenantMode.DRY_RUN:
+            return UpdateResult(result="dry_run", look_again=write.doubtful)
+        try:
+            async with attempt_budget():
+                there = await plugin.has_note(given.tenant_id, given.ticket_id, given.ref)
+                if there:
+                    detail = "an earlier attempt's note is on the ticket"
+                    return UpdateResult(result="found", detail=detail, look_again=write.doubtful)
+                write.blind = there is None
+                if write.blind and write.doubtful:
+                    return _unconfirmed(f"{given.tool} may have the note of an earlier attempt, and cannot be asked")
+                write.begun = True
+                taken = await plugin.update_ticket(given.tenant_id, given.ticket_id, given.note)
+        except TicketRefusedError as error:
+            return UpdateResult(result="refused", detail=str(error))
+        except OutcomeUnknownError as error:
+            if write.blind:
+                # Nobody can look whether it landed, so it is not repeated: a second note would be worse.
+                return _unconfirmed(str(error))
+            raise
+        if not taken:
+            return UpdateResult(result="refused", detail=f"{given.tool} does not take a note on this ticket")
+        return UpdateResult(result="posted", look_again=write.doubtful)
+
+
+@dataclass(slots=True)
+class _Write:
+    """How far an attempt at a note has come."""
+
+    doubtful: bool
+    """Whether an earlier one may have left the note."""
+    blind: bool = False
+    """Whether the plugin cannot tell if it is there."""
+    begun: bool = False
+
+
+_NOTHING_WRITTEN = (APIError, AuthenticationError, ConfigurationError, RateLimitError)
+"""Failures by which the vendor says that it wrote nothing; of the first, `OutcomeUnknownError` does not."""
+
+
+def _unconfirmed(why: str) -> UpdateResult:
+    return UpdateResult(result="unconfirmed", detail=why)
+
+
+def _left_in_doubt(info: activity.Info) -> bool:
+    """Whether the attempt before this one may have left the note: it did not say that it did not."""
+    return info.attempt > 1 and list(info.heartbeat_details) != [info.attempt - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Looks at the ticket once more: what a plugin finds there twice of ours, it removes."""
+
+    plugins: Plugins
+
+    @activity.defn(name=contracts.LOOK_AGAIN.name)
+    async def run(self, given: LookInput) -> Sighting:
+        """Whether the note is there."""
+        with as_failures():
             plugin = plugin_for(self.plugins, given.tool)
-            there: bool | None = False  # before the look nothing can have landed in this attempt
-            try:
-                async with attempt_budget():
-                    there = await plugin.has_note(given.tenant_id, given.ticket_id, given.ref)
-                    if there:
-                        return UpdateResult(result="found", detail="an earlier attempt's note is on the ticket")
-                    taken = await plugin.update_ticket(given.tenant_id, given.ticket_id, given.note)
-            except TicketRefusedError as error:
-                return UpdateResult(result="refused", detail=str(error))
-            except OutcomeUnknownError as error:
-                if there is None:
-                    # Nobody can look whether it landed, so it is not repeated: a second note would be worse.
-                    return UpdateResult(result="unconfirmed", detail=str(error))
-                raise
-            if not taken:
-                return UpdateResult(result="refused", detail=f"{given.tool} does not take a note on this ticket")
-            return UpdateResult(result="posted")
+            async with attempt_budget():
+                return Sighting(found=await plugin.has_note(given.tenant_id, given.ticket_id, given.ref))

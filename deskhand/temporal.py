@@ -2,12 +2,22 @@
 
 import re
 
+import structlog
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import RateLimit
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.service import TLSConfig
+from temporalio.service import RPCError, TLSConfig
 
 from deskhand.settings import SettingsError
+from workflows.contracts import RESUMED_PER_SECOND, resumed_queue
 
 DEFAULT_ADDRESS = "localhost:7233"
+
+log = structlog.get_logger(__name__)
+
+log = structlog.get_logger(__name__)
 
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):([0-9]{1,5})")
 
@@ -30,3 +40,25 @@ def connect_config() -> ClientConnectConfig:
     if isinstance(tls, TLSConfig) and (tls.client_cert is None) != (tls.client_private_key is None):
         raise SettingsError("TEMPORAL_TLS_CLIENT_…: a client's certificate and its key go together")
     return config
+
+
+async def bound_resumed(client: Client, task_queue: str) -> None:
+    """Have Temporal hand out the attempts of resumed runs at `RESUMED_PER_SECOND` for each tenant, its fairness key.
+
+    The server keeps it. One that cannot (it needs `matching.enableFairness`) is no reason not to work: it is logged.
+    """
+    limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(
+        rate_limit=RateLimit(requests_per_second=RESUMED_PER_SECOND), reason="a vendor that has just recovered"
+    )
+    try:
+        await client.workflow_service.update_task_queue_config(
+            UpdateTaskQueueConfigRequest(
+                namespace=client.namespace,
+                identity=client.identity,
+                task_queue=resumed_queue(task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+                update_fairness_key_rate_limit_default=limit,
+            )
+        )
+    except RPCError as error:
+        log.warning("resumed.not_bounded", status=error.status.name, why=error.message[:200])

@@ -24,8 +24,20 @@ from plugins.types import (
 )
 
 TASK_QUEUE = "deskhand"
+
+
+def resumed_queue(task_queue: str) -> str:
+    """Where the attempts of runs that were parked go: at a bounded rate for each tenant, and past nobody else's."""
+    return f"{task_queue}-resumed"
+
+
+RESUMED_PER_SECOND = 5.0
+"""How many of them are handed out a second for one tenant: its vendor has only just recovered."""
+
 ENHANCE_TICKET = "EnhanceTicket"
 RECORD_RESOLUTION = "RecordResolution"
+RESUME = "resume"
+"""The signal that has a parked run go on."""
 
 
 class Delivery(Value):
@@ -63,10 +75,37 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Waiting(StrEnum):
+    """What a parked run waits for; the search attribute `DeskhandWaitingFor`."""
+
+    VENDOR = "vendor"
+    RATE_LIMIT = "rate_limit"
+    CREDENTIALS = "credentials"
+    CONFIGURATION = "configuration"
+    PRIVACY = "privacy"
+    STORAGE = "storage"
+    OVERLOAD = "overload"
+    PAUSED = "paused"
+    FAULT = "fault"
+    """An error that nobody foresaw: of ours, or of a plugin's."""
+
+
+class Patience(Value):
+    """When a parked run wakes by itself, and when it gives up. In seconds; each wait but the vendor's is jittered."""
+
+    first: tuple[int, ...] = (60, 5 * 60, 15 * 60)
+    hourly: int = 60 * 60
+    hourly_until: int = 24 * 60 * 60
+    later: int = 6 * 60 * 60
+    deadline: int = 7 * 24 * 60 * 60
+    """Counted from the run's start."""
+
+
 class RunInput(Value):
     """The input of `EnhanceTicket` and `RecordResolution`."""
 
     delivery: Delivery
+    patience: Patience = Field(default_factory=Patience)
 
 
 class RunResult(Value):
@@ -190,13 +229,32 @@ class UpdateTicketInput(Value):
     ticket_id: str
     ref: str
     note: str
+    may_have_landed: bool = False
+    """Whether an attempt under an earlier policy may have left the note unseen."""
 
 
 class UpdateResult(Value):
     """What became of the note. `found` means that an earlier attempt's note is already there."""
 
-    result: Literal["posted", "found", "refused", "unconfirmed"]
+    result: Literal["posted", "found", "refused", "unconfirmed", "dry_run"]
     detail: str = ""
+    look_again: bool = False
+    """Whether an earlier attempt's note may still land beside this one."""
+
+
+class LookInput(Value):
+    """Which note to look for."""
+
+    tool: str
+    tenant_id: str
+    ticket_id: str
+    ref: str
+
+
+class Sighting(Value):
+    """Whether the note is on the ticket; `None`: the plugin cannot tell. What was there twice has been removed."""
+
+    found: bool | None
 
 
 class RecordInput(Value):
@@ -234,6 +292,7 @@ GET_TICKET = ActivityRef("get_ticket", GetTicketInput, TicketAnswer)
 GATHER_CONTEXT = ActivityRef("gather_context", ContextQuery, GatheredContext)
 WRITE_NOTE = ActivityRef("write_note", WriteNoteInput, Note)
 UPDATE_TICKET = ActivityRef("update_ticket", UpdateTicketInput, UpdateResult)
+LOOK_AGAIN = ActivityRef("look_again", LookInput, Sighting)
 RECORD_TICKET = ActivityRef("record_ticket", RecordInput, Recorded)
 
 ACTIVITIES: tuple[ActivityRef[BaseModel, BaseModel], ...] = (
@@ -243,5 +302,6 @@ ACTIVITIES: tuple[ActivityRef[BaseModel, BaseModel], ...] = (
     GATHER_CONTEXT,
     WRITE_NOTE,
     UPDATE_TICKET,
+    LOOK_AGAIN,
     RECORD_TICKET,
 )

@@ -5,9 +5,9 @@ for "< 5 s including retries" and for delays of 2, 4 and 8 s: both cannot hold, 
 need four tries.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from temporalio.common import RetryPolicy
 
@@ -19,6 +19,7 @@ NEVER_RETRIED = (
     "AuthenticationError",
     "PrivacyError",
     "PermanentAPIError",
+    "TenantPausedError",
 )
 """Failure types that a repetition cannot mend. `activities/failures.py` gives failures these types."""
 
@@ -35,10 +36,14 @@ class Policy:
     """The delay before the second attempt; each further one is twice the last."""
     total: timedelta | None = None
     """What all attempts together may take; `None`: no bound but `tries`."""
-    then: str = field(default="the run fails with its account")
+    then: str = "the run parks"
     """What happens when this is used up, in words."""
     summary: str = ""
     """What an engineer reads beside the activity in the Temporal UI."""
+
+    def once(self) -> Self:
+        """The same for the attempt of a run that wakes: one, and if that fails, it parks again."""
+        return replace(self, tries=1, total=None)
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments for `workflow.execute_activity` and `execute_local_activity`."""
@@ -113,6 +118,14 @@ UPDATE_TICKET = Policy(
     first_delay=_seconds(2),
     summary="Post the private note. Budget 5 s per attempt",
 )
+LOOK_AGAIN = Policy(
+    attempt=_seconds(5),
+    tries=4,
+    first_delay=_seconds(2),
+    summary="Look again: did an earlier attempt leave a second note?",
+)
+LOOK_AGAIN_AFTER = _seconds(20)
+"""How long after the write the second look comes: what a slow vendor still had in hand has landed by then."""
 RECORD_TICKET = Policy(
     attempt=_seconds(5),
     tries=4,

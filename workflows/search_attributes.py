@@ -6,8 +6,9 @@ TOOL = SearchAttributeKey.for_keyword("DeskhandTool")
 TENANT = SearchAttributeKey.for_keyword("DeskhandTenant")
 TICKET = SearchAttributeKey.for_keyword("DeskhandTicket")
 OUTCOME = SearchAttributeKey.for_keyword("DeskhandOutcome")
+WAITING_FOR = SearchAttributeKey.for_keyword("DeskhandWaitingFor")
 
-ALL = (TOOL, TENANT, TICKET, OUTCOME)
+ALL = (TOOL, TENANT, TICKET, OUTCOME, WAITING_FOR)
 """Every attribute that a namespace must know before the first run starts."""
 
 

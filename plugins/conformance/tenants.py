@@ -26,6 +26,7 @@ class MemoryTenants:
         connection: Mapping[str, Any] | None = None,
         secrets: tuple[WebhookSecret | str, ...] = (),
         settings: TenantSettings | None = None,
+        mode: TenantMode = TenantMode.LIVE,
         active_from: datetime = ALWAYS,
         active_until: datetime | None = None,
     ) -> TenantConfig:
@@ -40,7 +41,7 @@ class MemoryTenants:
             tool=tool,
             active_from=active_from,
             active_until=active_until,
-            mode=TenantMode.LIVE,
+            mode=mode,
             settings=settings or TenantSettings(),
             webhook_secrets=tuple(s if isinstance(s, WebhookSecret) else WebhookSecret(SecretStr(s)) for s in secrets),
             open_connection=open_connection,

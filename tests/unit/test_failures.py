@@ -42,17 +42,17 @@ class TokenExpired(AuthenticationError):  # noqa: N818 - as a plugin's author mi
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_table(error: PluginError, kind: str, final: bool, delay: timedelta | None) -> None:
-    made = failure(error, attempt=1, writes=True)
+    made = failure(error, attempt=1, may_have_landed=True)
     assert (made.type, made.non_retryable, made.next_retry_delay) == (kind, final, delay)
 
 
 def test_a_read_of_unknown_outcome_follows_the_policy() -> None:
-    assert failure(OutcomeUnknownError("x"), attempt=1, writes=False).next_retry_delay is None
+    assert failure(OutcomeUnknownError("x"), attempt=1, may_have_landed=False).next_retry_delay is None
 
 
 def test_the_words_are_the_plugins_bounded_and_the_attempts_are_counted_here() -> None:
     error = APIError("jira answered 503 " + "x" * 1_000)
-    made = failure(error, attempt=3, writes=False)
+    made = failure(error, attempt=3)
     assert made.message.startswith("jira answered 503")
     assert len(made.message) == MAX_MESSAGE
     assert error.retry_count == 2
