@@ -6,13 +6,14 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.worker import Worker
@@ -26,6 +27,7 @@ from deskhand.http import create_http_client
 from deskhand.note.extractive import ExtractiveWriter
 from deskhand.note.history import TicketHistory
 from deskhand.observability.logging import configure_logging
+from deskhand.observability.readiness import Queue, Readiness, listen, served
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
 from deskhand.temporal import bound_resumed, connect_config
@@ -61,39 +63,76 @@ async def run(settings: Settings) -> None:
     for name, why in registry.failures.items():
         log.error("plugin.not_loaded", plugin=name, reason=why)
 
-    pool = await create_pool(database_url, settings)
-    http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=stores)
-    tenants = TenantStore(pool, payload_keys, credential_keys)
-    try:
+    async with AsyncExitStack() as exits:
+        readiness = await exits.enter_async_context(_health(settings))
+        pool = await create_pool(database_url, settings)
+        exits.push_async_callback(pool.close)
+        http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=stores)
+        exits.push_async_callback(http.aclose)
         client = await _connect(config, payload_keys, settings, stopping)
         if client is None:
             return
         await bound_resumed(client, settings.task_queue)
-        with ThreadPoolExecutor(thread_name_prefix="extract") as threads:
-            doing = activities(registry.bind(tenants, http), tenants, TicketHistory(pool))
-            worker = Worker(
-                client,
-                task_queue=settings.task_queue,
-                workflows=[EnhanceTicket, RecordResolution],
-                activities=doing,
-                activity_executor=threads,
-                graceful_shutdown_timeout=GRACE,
-            )
-            resumed = Worker(
-                client,
-                task_queue=resumed_queue(settings.task_queue),
-                activities=doing,
-                activity_executor=threads,
-                graceful_shutdown_timeout=GRACE,
-            )
-            async with worker, resumed:
-                log.info("worker.ready", identity=client.identity, task_queue=settings.task_queue)
-                await stopping.wait()
-                log.info("worker.draining")
-        log.info("worker.stopped")
-    finally:
-        await http.aclose()
-        await pool.close()
+        threads = exits.enter_context(ThreadPoolExecutor(thread_name_prefix="extract"))
+        tenants = TenantStore(pool, payload_keys, credential_keys)
+        doing = activities(registry.bind(tenants, http), tenants, TicketHistory(pool))
+        workers = _workers(client, settings.task_queue, doing, threads)
+        for worker in workers:
+            await exits.enter_async_context(worker)
+        readiness.works(client, _queues(settings.task_queue))
+        log.info("worker.ready", identity=client.identity, task_queue=settings.task_queue)
+        await stopping.wait()
+        readiness.drains()
+        log.info("worker.draining")
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+    log.info("worker.stopped")
+
+
+def _workers(
+    client: Client, task_queue: str, doing: Sequence[Callable[..., Any]], threads: ThreadPoolExecutor
+) -> tuple[Worker, Worker]:
+    """One for new work, and one for the attempts of runs that were parked, which have a queue of their own."""
+    return (
+        Worker(
+            client,
+            task_queue=task_queue,
+            workflows=[EnhanceTicket, RecordResolution],
+            activities=doing,
+            activity_executor=threads,
+            graceful_shutdown_timeout=GRACE,
+        ),
+        Worker(
+            client,
+            task_queue=resumed_queue(task_queue),
+            activities=doing,
+            activity_executor=threads,
+            graceful_shutdown_timeout=GRACE,
+        ),
+    )
+
+
+def _queues(task_queue: str) -> tuple[Queue, ...]:
+    """What a worker polls."""
+    return (
+        (task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+        (task_queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+        (resumed_queue(task_queue), TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    )
+
+
+@asynccontextmanager
+async def _health(settings: Settings) -> AsyncIterator[Readiness]:
+    """Answer for this worker's health, if a port is set."""
+    readiness = Readiness()
+    if settings.worker_port is None:
+        yield readiness
+        return
+    try:
+        listener = listen(settings.worker_host, settings.worker_port)
+    except OSError as error:
+        raise SettingsError(f"DESKHAND_WORKER_PORT: cannot listen there: {os.strerror(error.errno or 0)}") from None
+    async with served(readiness, listener):
+        yield readiness
 
 
 def activities(

@@ -76,8 +76,7 @@ class ValidateWebhook:
             vouched = delivery.origin != "webhook"
             if not vouched and not await plugin.validate_webhook(payload, delivery.signature):
                 return Verdict(verdict="invalid", reason="the signature does not fit the body")
-            if tenant.mode is TenantMode.PAUSE:
-                raise TenantPausedError
+            _require_not_paused(tenant.mode)
             return Verdict(
                 verdict="vouched" if vouched else "valid",
                 reason=delivery.origin if vouched else "",
@@ -167,13 +166,12 @@ class UpdateTicket:
 
     async def _update(self, given: UpdateTicketInput, write: "_Write") -> UpdateResult:
         plugin = plugin_for(self.plugins, given.tool)
-        mode = (await plugin.tenant(given.tenant_id)).mode  # it may have changed since the run began
-        if mode is TenantMode.PAUSE:
-            raise TenantPausedError
-        if mode is TenantMode.DRY_RUN:
-            return UpdateResult(result="dry_run", look_again=write.doubtful)
         try:
             async with attempt_budget():
+                mode = (await plugin.tenant(given.tenant_id)).mode  # it may have changed since the run began
+                if mode is TenantMode.DRY_RUN:
+                    return UpdateResult(result="dry_run", look_again=write.doubtful)
+                _require_not_paused(mode)
                 there = await plugin.has_note(given.tenant_id, given.ticket_id, given.ref)
                 if there:
                     detail = "an earlier attempt's note is on the ticket"
@@ -208,6 +206,12 @@ class _Write:
 
 _NOTHING_WRITTEN = (APIError, AuthenticationError, ConfigurationError, RateLimitError)
 """Failures by which the vendor says that it wrote nothing; of the first, `OutcomeUnknownError` does not."""
+
+
+def _require_not_paused(mode: TenantMode) -> None:
+    """Raises `TenantPausedError` for a tenant on pause."""
+    if mode is TenantMode.PAUSE:
+        raise TenantPausedError
 
 
 def _unconfirmed(why: str) -> UpdateResult:

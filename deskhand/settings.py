@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1_400_000)
     """Bytes that a webhook's body may have. Base64 makes it a third larger, and Temporal takes no payload over 2 MB."""
 
+    worker_host: str = "127.0.0.1"
+    worker_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where a worker answers `/healthz` and `/readyz`; nowhere by default."""
+
     codec_host: str = "127.0.0.1"
     codec_port: int = Field(default=8081, ge=0, le=65535)
     codec_token: SecretStr | None = None

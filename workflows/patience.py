@@ -48,8 +48,8 @@ _MENDS: Mapping[Waiting, str] = MappingProxyType(
         Waiting.PRIVACY: "The note came out where the requester can see it, or could have. Look at the ticket, mend "
         "the tenant's setting, then resume: this run does not wake by itself.",
         Waiting.STORAGE: "Our database cannot be asked. Nothing need be done once it is back.",
-        Waiting.OVERLOAD: "No attempt ended in time, though nothing outside is slow: our workers are overloaded, "
-        "or died. More of them may be needed.",
+        Waiting.OVERLOAD: "No attempt ended in time, and not for the ticketing tool: our workers or our database are "
+        "overloaded, or died. More workers may be needed.",
         Waiting.PAUSED: "The tenant is on pause. `deskhand tenant unpause` lets it go on.",
         Waiting.FAULT: "This is a fault of Deskhand or of the plugin. It is tried again; report what is quoted here.",
     }

@@ -2,9 +2,16 @@
 
 import asyncio
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from deskhand.devstack.temporal import NAMESPACE
 from deskhand.devstack.waiting import came_true
+from deskhand.observability.readiness import Readiness
 from tests.support.desk import Desk
-from workflows.contracts import Outcome
+from workflows.contracts import TASK_QUEUE, Outcome
 
 
 async def test_it_starts_before_temporal_is_up_and_waits(desk: Desk) -> None:
@@ -43,3 +50,31 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_is_at(desk: Desk) 
     result = await desk.handle(tenant.run(ticket_id)).result()
     assert (result.outcome, result.detail) == (Outcome.POSTED, ""), "posted by the first attempt, not found by a second"
     assert len(await tenant.vendor.notes(ticket_id)) == 1
+
+
+async def test_it_is_ready_only_while_temporal_sees_itself_poll(desk: Desk) -> None:
+    address = desk.stack.addresses.temporal
+    (poller,) = [poller for poller in await pollers(desk) if f"{desk.stack.pids['worker']}@" in poller]
+    queues = (
+        (TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+        (TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    )
+
+    itself, another = Readiness(), Readiness()
+    itself.works(await Client.connect(address, namespace=NAMESPACE, identity=poller), queues)
+    another.works(await Client.connect(address, namespace=NAMESPACE, identity="deskhand-worker-1@elsewhere"), queues)
+    assert await itself.missing() == []
+    assert await another.missing() == [
+        f"{TASK_QUEUE} (activity tasks): this worker does not poll it",
+        f"{TASK_QUEUE} (workflow tasks): this worker does not poll it",
+    ]
+    itself.drains()
+    assert await itself.missing() == ["the worker was told to stop"]
+
+
+async def pollers(desk: Desk) -> set[str]:
+    """Who asks for work now."""
+    answer = await desk.client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=NAMESPACE, task_queue=TaskQueue(name=TASK_QUEUE))
+    )
+    return {poller.identity for poller in answer.pollers}

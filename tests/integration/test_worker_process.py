@@ -4,12 +4,16 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deskhand.crypto.keyring import Keyring
+from deskhand.devstack.state import free_ports
+from deskhand.devstack.waiting import came_true
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,3 +80,31 @@ async def test_without_an_address_it_looks_for_temporal_on_this_machine(usable: 
     last = json.loads(log.splitlines()[-1])
     assert last.get("address", "localhost:7233") == "localhost:7233"
     assert "hunter2" not in log + errors.decode()
+
+
+async def test_it_lives_and_is_not_ready_before_it_has_reached_temporal(usable: dict[str, str]) -> None:
+    port, nobody = free_ports(2)
+    process = await _start({**usable, "DESKHAND_WORKER_PORT": str(port), "TEMPORAL_ADDRESS": f"127.0.0.1:{nobody}"})
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+
+        async def lives() -> bool:
+            try:
+                return (await http.get("/healthz")).status_code == 200
+            except httpx.ConnectError:
+                return False
+
+        assert await came_true(lives, seconds=20)
+        answer = await http.get("/readyz")
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["Temporal has not been reached yet"])
+    assert process.returncode == 0
+
+
+async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(usable: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = await _start({**usable, "DESKHAND_WORKER_PORT": str(taken.getsockname()[1])})
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    (line,) = errors.decode().splitlines()
+    assert line == "worker: DESKHAND_WORKER_PORT: cannot listen there: Address already in use"
