@@ -75,7 +75,7 @@ async def ours() -> AsyncIterator[Ours]:
             await _remember(stack, tenant_id)
             sender = Sender(stack.addresses.starter)
             path = f"/webhooks/{TOOL}/{tenant_id}"
-            yield Ours(await _client_of(stack), vendor, stack, sender, path)
+            yield Ours(await client_of(stack), vendor, stack, sender, path)
             await sender.close()
 
 
@@ -100,7 +100,7 @@ async def connect(stack: Stack, vendor: Control, tool: str) -> str:
     return tenant_id
 
 
-async def _client_of(stack: Stack) -> Client:
+async def client_of(stack: Stack) -> Client:
     """A client that reads what the stack's runs come to."""
     return await Client.connect(
         stack.addresses.temporal,

@@ -33,6 +33,12 @@ class Call:
     body: bytes
 
 
+async def called(vendor: Control, ticket_id: str) -> Call:
+    """The call that tells of a new ticket."""
+    call = await vendor.delivery(ticket_id)
+    return Call(ticket_id, call["headers"], base64.b64decode(call["body_base64"]))
+
+
 class Side(ABC):
     """One of the two, running."""
 
@@ -49,8 +55,7 @@ class Side(ABC):
         for _ in range(count):
             self._made += 1
             ticket_id = await self.vendor.ticket(tickets.subject(self._made), tickets.description(self._made))
-            call = await self.vendor.delivery(ticket_id)
-            calls.append(Call(ticket_id, call["headers"], base64.b64decode(call["body_base64"])))
+            calls.append(await called(self.vendor, ticket_id))
         return calls
 
     @abstractmethod

@@ -87,6 +87,8 @@ class Steps:
             if not isinstance(error.cause, temporalio.exceptions.TimeoutError):
                 raise
             return await self.remote(ref, policies.OVER_BUDGET, value)
+        except ApplicationError as error:
+            raise _of_activity(ref.name, error) from error
         return answer
 
     async def patiently(
@@ -203,6 +205,19 @@ class Steps:
     def _record(self, outcome: Outcome) -> None:
         self._parking.left()
         workflow.upsert_search_attributes([search_attributes.OUTCOME.value_set(outcome.value)])
+
+
+def _of_activity(name: str, error: ApplicationError) -> ActivityError:
+    """What a local activity raised, which the SDK hands on as it is, in the form of a remote one's failure."""
+    return ActivityError(
+        error.message,
+        scheduled_event_id=0,
+        started_event_id=0,
+        identity="",
+        activity_type=name,
+        activity_id="",
+        retry_state=None,
+    )
 
 
 def _failed(outcome: Outcome, why: str) -> ApplicationError:
