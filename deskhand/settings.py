@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     starter_port: int = Field(default=8080, ge=0, le=65535)
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1_400_000)
     """Bytes that a webhook's body may have. Base64 makes it a third larger, and Temporal takes no payload over 2 MB."""
+    receive_seconds: float = Field(default=10.0, gt=0, le=600)
+    """Seconds within which a request's head must have arrived, and then its body: slower senders get 408."""
+    max_in_flight: int = Field(default=200, ge=1)
+    """Webhooks that one starter handles at once, each with its body in memory; more get 503 and `Retry-After`."""
+    spool_max_per_tenant: int = Field(default=10_000, ge=1)
+    """Orders of one tenant that may wait in the database while Temporal is down; more get 503 and `Retry-After`."""
 
     worker_host: str = "127.0.0.1"
     worker_port: int | None = Field(default=None, ge=1, le=65535)

@@ -1,6 +1,7 @@
 """`python -m starter`: settings, parts, serve. Wiring only.
 
-Temporal and PostgreSQL may be down when it starts: deliveries are answered 503 until they are back.
+Temporal and PostgreSQL may be down when it starts. With Temporal down, deliveries go to the spool; with PostgreSQL
+down, those of tenants that are not known from before are answered 503.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from deskhand.crypto.keyring import Keyring, keyring_of
-from deskhand.db.pool import create_pool
+from deskhand.db.pool import Pool, create_pool
 from deskhand.http import create_http_client
 from deskhand.observability.logging import configure_logging
+from deskhand.runs.spool import Spool
 from deskhand.runs.starting import TemporalRuns, connect_lazily
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
@@ -23,9 +25,13 @@ from deskhand.temporal import connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.registry import load_plugins
 from starter.app import create_app
+from starter.connections import timed_protocol
+from starter.spool import LANES, Drainer, Outage, SpoolingRuns
 from starter.tenants import TenantLookup
 
 GRACE_SECONDS = 10
+CLOSE_SECONDS = 3.0
+"""How long the database may take to let go of its connections at the end."""
 
 log = structlog.get_logger("starter")
 
@@ -57,6 +63,11 @@ async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> Non
     client = await connect_lazily(config, keyring)
     pool = await create_pool(database_url, settings)
     tenants = TenantLookup(TenantStore(pool, keyring))
+    temporal = TemporalRuns(client, settings.task_queue)
+    spool = Spool(pool, keyring, settings.spool_max_per_tenant)
+    outage = Outage()
+    # It must leave connections to the door.
+    drainer = Drainer(spool, temporal, outage, lanes=max(1, min(LANES, settings.database_pool_size // 2)))
     registry = load_plugins()
     for name, reason in registry.failures.items():
         log.error("plugin.not_loaded", plugin=name, reason=reason)
@@ -64,16 +75,25 @@ async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> Non
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
+        draining = asyncio.create_task(drainer.run())
         yield
+        draining.cancel()
         await http.aclose()
-        await pool.close()
+        await _close(pool)
+        await asyncio.gather(draining, return_exceptions=True)
 
     app = create_app(
-        registry.bind(tenants, http), tenants, TemporalRuns(client, settings.task_queue), settings, lifespan=lifespan
+        registry.bind(tenants, http),
+        tenants,
+        SpoolingRuns(temporal, spool, outage),
+        settings,
+        takers={"temporal": temporal.check, "spool": spool.check},
+        lifespan=lifespan,
     )
     await uvicorn.Server(
         uvicorn.Config(
             app,
+            http=timed_protocol(settings.receive_seconds, settings.max_in_flight),
             host=settings.starter_host,
             port=settings.starter_port,
             lifespan="on",
@@ -84,6 +104,14 @@ async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> Non
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     ).serve()
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:  # a database that hangs does not keep us from ending
+        pool.terminate()
 
 
 if __name__ == "__main__":

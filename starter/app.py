@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from plugins.base import TicketingToolPlugin
 from plugins.tenants import TenantConfigs
 from starter.admission import Arrival, Door
 from starter.body import read_body
-from starter.problems import ProblemError, problem
+from starter.problems import ProblemError, problem, try_later
 from starter.tenants import LOOKUP_SECONDS, PROBE, reason
 
 MAX_DELIVERY_ID = 200
@@ -28,6 +28,8 @@ MAX_DELIVERY_ID = 200
 _DELIVERY_ID_HEADERS = ("x-atlassian-webhook-identifier", "x-zendesk-webhook-invocation-id")
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+Check = Callable[[], Awaitable[None]]
+"""Raises `RunsUnavailableError` unless an order could be taken now."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +40,18 @@ def create_app(
     runs: RunStarter,
     settings: Settings,
     *,
+    takers: Mapping[str, Check] | None = None,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
-    """The webhook service over these parts. `plugins` are by tool type and bound to the same `tenants`."""
-    webhooks = _Webhooks(Door(plugins, tenants, runs), settings.max_body_bytes)
-    readiness = _Readiness(tenants, runs)
+    """The webhook service over these parts.
+
+    Args:
+        plugins: by tool type, bound to the same `tenants`.
+        takers: what `runs` has to put an order into, by the names that `/readyz` gives them; one that can is enough.
+            Temporal alone unless said otherwise.
+    """
+    webhooks = _Webhooks(Door(plugins, tenants, runs), settings)
+    readiness = _Readiness(tenants, takers or {"temporal": runs.check})
     return Starlette(
         routes=[
             Route("/webhooks/{tool_type}/{tenant_id}", webhooks.answer, methods=["POST"]),
@@ -58,9 +67,12 @@ def create_app(
 class _Webhooks:
     """Both webhook routes. Every answer is one log line `delivery`, which counts it."""
 
-    def __init__(self, door: Door, max_body_bytes: int) -> None:
+    def __init__(self, door: Door, settings: Settings) -> None:
         self._door = door
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = settings.max_body_bytes
+        self._receive_seconds = settings.receive_seconds
+        self._max_in_flight = settings.max_in_flight
+        self._in_flight = 0
 
     async def answer(self, request: Request) -> Response:
         received_at = datetime.now(UTC)
@@ -68,9 +80,10 @@ class _Webhooks:
         tenant_id: str | None = request.path_params.get("tenant_id")
         delivery_id = _delivery_id(request.headers)
         with structlog.contextvars.bound_contextvars(delivery_id=delivery_id):
+            self._in_flight += 1
             try:
                 self._door.plugin(tool)
-                raw = await read_body(request, self._max_body_bytes)
+                raw = await self._body(request)
                 answer = await self._door.admit(
                     Arrival(
                         tool=tool,
@@ -92,6 +105,8 @@ class _Webhooks:
             except Exception as error:
                 log.info("delivery", answer="failed", status=500, tool=tool, tenant=tenant_id)
                 return _broken(error)
+            finally:
+                self._in_flight -= 1
             log.info(
                 "delivery",
                 answer=answer.name,
@@ -102,19 +117,27 @@ class _Webhooks:
             )
             return JSONResponse(answer.body, answer.status)
 
+    async def _body(self, request: Request) -> bytes:
+        if self._in_flight > self._max_in_flight:  # before the body is read: each may hold a megabyte
+            raise try_later("Too many deliveries are being taken at once.")
+        return await read_body(request, self._max_body_bytes, self._receive_seconds)
+
 
 class _Readiness:
-    """`GET /readyz`: 200 when a delivery could be admitted now, else 503 naming what does not answer."""
+    """`GET /readyz`: 200 when a delivery could be admitted now, else 503; either way it names what does not answer."""
 
-    def __init__(self, tenants: TenantConfigs, runs: RunStarter) -> None:
+    def __init__(self, tenants: TenantConfigs, takers: Mapping[str, Check]) -> None:
         self._tenants = tenants
-        self._runs = runs
+        self._takers = takers
 
     async def answer(self, request: Request) -> Response:
         del request
-        tenants, temporal = await asyncio.gather(self._tenants_answer(), self._temporal_answers())
-        state = {"tenants": _word(ok=tenants), "temporal": _word(ok=temporal)}
-        return JSONResponse(state, 200 if tenants and temporal else 503)
+        tenants, *can_take = await asyncio.gather(
+            self._tenants_answer(), *(_passes(part, check) for part, check in self._takers.items())
+        )
+        state = {"tenants": _word(ok=tenants)}
+        state.update((part, _word(ok=ok)) for part, ok in zip(self._takers, can_take, strict=True))
+        return JSONResponse(state, 200 if tenants and any(can_take) else 503)
 
     async def _tenants_answer(self) -> bool:
         try:
@@ -125,13 +148,14 @@ class _Readiness:
             return False
         return True
 
-    async def _temporal_answers(self) -> bool:
-        try:
-            await self._runs.check()
-        except RunsUnavailableError as error:
-            log.warning("not_ready", part="temporal", reason=str(error))
-            return False
-        return True
+
+async def _passes(part: str, check: Check) -> bool:
+    try:
+        await check()
+    except RunsUnavailableError as error:
+        log.warning("not_ready", part=part, reason=str(error))
+        return False
+    return True
 
 
 def _broken(error: Exception) -> Response:

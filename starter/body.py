@@ -1,16 +1,18 @@
 """Reading a request's body within its bounds, before anything is known of who sent it."""
 
+import asyncio
+
 from starlette.requests import Request
 
 from starter.problems import ProblemError
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The raw body of a JSON request, at most `limit` bytes.
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """The raw body of a JSON request, at most `limit` bytes, all of it within `seconds`.
 
     Raises:
-        ProblemError: 413 as soon as the declared or the received length is over the limit; 415 for anything that is
-            not plain `application/json`.
+        ProblemError: 413 as soon as the declared or the received length is over the limit; 408 when the time is up; 415
+            for anything that is not plain `application/json`.
         starlette.requests.ClientDisconnect: the sender left.
     """
     # Refused without closing the connection: the server drops the rest as it comes. A sender that is still writing
@@ -20,10 +22,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        raise ProblemError(408, f"The body must arrive within {seconds:g} s.") from None
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise ProblemError(415, "The media type must be application/json.")

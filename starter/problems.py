@@ -10,6 +10,7 @@ _TITLES = {
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
+    408: "Request Timeout",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -44,6 +45,8 @@ def problem(status: int, detail: str) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Webhook-Signature"  # RFC 9110 asks for one; no registered scheme fits
+    elif status == 408:
+        headers["Connection"] = "close"  # RFC 9110: the rest of the request is not waited for
     elif status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return JSONResponse(

@@ -64,7 +64,7 @@ async def test_a_database_that_is_newer_is_an_error(empty: DatabaseUrls) -> None
 
 
 async def test_all_is_applied_or_nothing(empty: DatabaseUrls) -> None:
-    good, other, third = read_migrations()
+    good, other, third, *_ = read_migrations()
     broken = replace(third, sql="CREATE TABLE half (x int); SELECT no_such_function()")
     with pytest.raises(MigrationError, match=r"0003_history_search: PostgreSQL refuses: function no_such_function"):
         await migrate(empty.owner, empty.app, empty.operator, [good, other, broken])

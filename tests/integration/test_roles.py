@@ -196,7 +196,9 @@ async def test_the_operator_crosses_tenants(operator_pool: Pool) -> None:
 
 async def test_spooled_deliveries_can_be_put_in_and_taken_out(app_pool: Pool) -> None:
     async with transaction(app_pool) as connection:
-        await connection.execute("INSERT INTO spool (tenant_hash, ticket_hash, sealed) VALUES ('a', 'b', 'c')")
+        await connection.execute(
+            "INSERT INTO spool (tenant_hash, ticket_hash, run_hash, sealed) VALUES ('a', 'b', 'c', 'd')"
+        )
         assert await connection.execute("DELETE FROM spool") == "DELETE 1"
 
 

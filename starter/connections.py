@@ -1,0 +1,78 @@
+"""Connections that take their time: bounded, before there is a request that anything else could bound.
+
+uvicorn closes a connection that says nothing after an answer, and no other: one that never finishes a request's head,
+or that keeps sending a body that has its answer already, it would hold for ever.
+"""
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from starter.problems import problem
+
+CONNECTIONS_PER_REQUEST = 4
+"""Connections that may be open for each request that may be in flight: most of a vendor's are kept open and idle."""
+
+
+def timed_protocol(seconds: float, max_in_flight: int) -> type[H11Protocol]:
+    """A protocol for `uvicorn.Config(http=…)`.
+
+    A request's head must arrive within `seconds`, and so must the rest of a body whose request is answered already;
+    the body of one that is not is the application's to time. Connections past `CONNECTIONS_PER_REQUEST` times
+    `max_in_flight` are closed at once.
+    """
+    max_connections = CONNECTIONS_PER_REQUEST * max_in_flight
+
+    class TimedProtocol(H11Protocol):
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > max_connections:
+                transport.abort()
+                return
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.conn.their_state is h11.SEND_BODY:
+                self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_watch()
+            super().connection_lost(exc)
+
+        def _watch(self) -> None:
+            """Start the clock unless it runs; stop it when what it waits for is there."""
+            head = self.conn.their_state is h11.IDLE
+            leftover = self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE
+            if not (head or leftover):
+                self._stop_watch()
+            elif self._deadline is None:
+                self._deadline = self.loop.call_later(seconds, self._too_slow)
+
+        def _stop_watch(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _too_slow(self) -> None:
+            if self.transport.is_closing():
+                return
+            if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+                self.transport.write(_answer(seconds))
+            self.transport.close()
+
+    return TimedProtocol
+
+
+def _answer(seconds: float) -> bytes:
+    """To one who has begun a request."""
+    response = problem(408, f"A request's head must arrive within {seconds:g} s.")
+    head = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+    return b"HTTP/1.1 408 Request Timeout\r\n" + head + b"\r\n" + bytes(response.body)
