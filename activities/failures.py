@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from plugins import exceptions
 from plugins.exceptions import APIError, OutcomeUnknownError, PluginError, RateLimitError
 from workflows.policies import NEVER_RETRIED
 
@@ -52,12 +53,16 @@ class TenantPausedError(Exception):
 
 @contextmanager
 def as_failures() -> Iterator[None]:
-    """Turn a `PluginError` into the failure that the policies understand. Other errors pass, our own stores' too."""
+    """Turn whatever is raised into the failure that the policies understand."""
     try:
         yield
-    except (PluginError, TenantPausedError) as error:
-        # `from None`: the cause would double the failure in history and say nothing that the message does not.
-        raise failure(error, attempt=activity.info().attempt) from None
+    except Exception as error:
+        raise failure(error, attempt=activity.info().attempt) from cause(error)
+
+
+def cause(error: Exception) -> Exception | None:
+    """What a failure is raised from: nothing where the error's words say it all, and would only stand there twice."""
+    return None if isinstance(error, PluginError | TenantPausedError) else error
 
 
 def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = None) -> ApplicationError:
@@ -81,7 +86,7 @@ def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = No
     if may_have_landed is not None:
         details["may_have_landed"] = may_have_landed
     return ApplicationError(
-        str(error),
+        str(error)[: exceptions.MAX_MESSAGE],
         details,
         type=kind,
         non_retryable=final,
@@ -92,4 +97,6 @@ def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = No
 def _kind(error: Exception) -> str:
     # A plugin may have classes of its own: what counts is the contract's class that they come from.
     ours = (c.__name__ for c in type(error).__mro__ if c.__module__ == PluginError.__module__)
-    return next(ours, type(error).__name__)
+    # And a class of the same name from elsewhere, as pydantic's ValidationError, is no word of the contract.
+    name = type(error).__name__
+    return next(ours, f"{type(error).__module__}.{name}" if hasattr(exceptions, name) else name)

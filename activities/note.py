@@ -6,6 +6,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from activities.failures import as_failures
 from workflows import contracts
 from workflows.contracts import ContextQuery, GatheredContext, Note, Recorded, RecordInput, WriteNoteInput
 
@@ -39,7 +40,8 @@ class GatherContext:
     @activity.defn(name=contracts.GATHER_CONTEXT.name)
     async def run(self, query: ContextQuery) -> GatheredContext:
         """What was found, and which sources could not be asked."""
-        return await self.history.search(query)
+        with as_failures():
+            return await self.history.search(query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class WriteNote:
     @activity.defn(name=contracts.WRITE_NOTE.name)
     async def run(self, given: WriteNoteInput) -> Note:
         """The note in Markdown."""
-        return await self.writers[given.writer].write(given)
+        with as_failures():
+            return await self.writers[given.writer].write(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +66,5 @@ class RecordTicket:
     @activity.defn(name=contracts.RECORD_TICKET.name)
     async def run(self, ticket: RecordInput) -> Recorded:
         """Whether the history took it."""
-        return Recorded(changed=await self.history.record(ticket))
+        with as_failures():
+            return Recorded(changed=await self.history.record(ticket))

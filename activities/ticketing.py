@@ -7,14 +7,13 @@ from typing import cast
 
 from temporalio import activity
 
-from activities.failures import TenantPausedError, as_failures, attempt_budget, failure
+from activities.failures import TenantPausedError, as_failures, attempt_budget, cause, failure
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import (
     APIError,
     AuthenticationError,
     ConfigurationError,
     OutcomeUnknownError,
-    PluginError,
     RateLimitError,
     TicketRefusedError,
     ValidationError,
@@ -159,10 +158,7 @@ class UpdateTicket:
             may_have_landed = write.doubtful or (write.begun and not refused)
             if not may_have_landed:
                 activity.heartbeat(info.attempt)
-            said_all = isinstance(error, PluginError | TenantPausedError)
-            raise failure(error, attempt=info.attempt, may_have_landed=may_have_landed) from (
-                None if said_all else error
-            )
+            raise failure(error, attempt=info.attempt, may_have_landed=may_have_landed) from cause(error)
 
     async def _update(self, given: UpdateTicketInput, write: "_Write") -> UpdateResult:
         plugin = plugin_for(self.plugins, given.tool)

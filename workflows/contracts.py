@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from plugins.types import (
     Description,
@@ -38,6 +38,14 @@ ENHANCE_TICKET = "EnhanceTicket"
 RECORD_RESOLUTION = "RecordResolution"
 RESUME = "resume"
 """The signal that has a parked run go on."""
+
+RECONCILE = "Reconcile"
+RECONCILE_REGULARLY = "ReconcileRegularly"
+
+
+def reconcile_id(tenant_id: str) -> str:
+    """The workflow id of a tenant's pass, so that there is one at a time; also the id of its schedule."""
+    return f"reconcile:{tenant_id}"
 
 
 class Delivery(Value):
@@ -273,6 +281,75 @@ class Recorded(Value):
     changed: bool
 
 
+class Walked(Value):
+    """How far a pass over a tenant's recent tickets is."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+    seen: int = 0
+    """Tickets, each counted once: the sum of the next four."""
+    started: int = 0
+    """Runs that were started; in a dry run, that would be."""
+    had_run: int = 0
+    """Tickets that had their run already, whatever its outcome."""
+    ignored: int = 0
+    """Tickets whose payload asks for no note."""
+    unusable: int = 0
+    """Payloads that the plugin does not take."""
+    missing: tuple[str, ...] = ()
+    """In a dry run, the first workflow ids that would be started."""
+    handled: bytes = b""
+    """Eight bytes of a hash for each ticket that is done with, whoever goes on."""
+
+
+class ReconcileInput(Value):
+    """A pass: the tickets created since then, and how far it is where it goes on."""
+
+    tool: str
+    tenant_id: str
+    since: AwareDatetime
+    dry_run: bool = False
+    """Nothing is started."""
+    began: AwareDatetime | None = None
+    """When the pass began, where it goes on."""
+    walked: Walked = Field(default_factory=Walked)
+
+
+class ReconcileStep(Value):
+    """A part of a pass."""
+
+    walked: Walked
+    more: bool = False
+    """Whether tickets are left."""
+    held: str = ""
+    """Why nothing is started for this tenant now, in words; empty where something is."""
+
+
+class RegularInput(Value):
+    """The input of the passes that a schedule starts."""
+
+    tool: str
+    tenant_id: str
+    window_seconds: int
+    """How far each looks back from when it starts; further where those before it failed."""
+
+
+class Reconciled(Value):
+    """What a pass came to; `walked` without what only those who go on need."""
+
+    since: AwareDatetime
+    began: AwareDatetime
+    walked: Walked = Field(default_factory=Walked)
+    complete: bool = True
+    """Whether every ticket was seen: a pass ends at a number of them."""
+    held: str = ""
+    """Why nothing was done, in words."""
+    caught_up: AwareDatetime
+    """Every ticket created before this was seen: the next scheduled pass begins here or earlier."""
+
+
 TakesT = TypeVar("TakesT", bound=BaseModel)
 ReturnsT = TypeVar("ReturnsT", bound=BaseModel)
 
@@ -294,6 +371,7 @@ WRITE_NOTE = ActivityRef("write_note", WriteNoteInput, Note)
 UPDATE_TICKET = ActivityRef("update_ticket", UpdateTicketInput, UpdateResult)
 LOOK_AGAIN = ActivityRef("look_again", LookInput, Sighting)
 RECORD_TICKET = ActivityRef("record_ticket", RecordInput, Recorded)
+START_MISSING = ActivityRef("start_missing", ReconcileInput, ReconcileStep)
 
 ACTIVITIES: tuple[ActivityRef[BaseModel, BaseModel], ...] = (
     VALIDATE_WEBHOOK,  # type: ignore[assignment]
@@ -304,4 +382,5 @@ ACTIVITIES: tuple[ActivityRef[BaseModel, BaseModel], ...] = (
     UPDATE_TICKET,
     LOOK_AGAIN,
     RECORD_TICKET,
+    START_MISSING,
 )

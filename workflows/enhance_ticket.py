@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         WriteNoteInput,
     )
     from workflows.identity import reference
-    from workflows.patience import failure_details
+    from workflows.patience import ExpiredError, failure_details
     from workflows.steps import Admitted, Steps
     from workflows.words import account
 
@@ -98,13 +98,26 @@ class EnhanceTicket:
             UpdateTicketInput(**where.model_dump(), note=note),
             again=_doubting,
         )
-        if update.look_again:
-            await workflow.sleep(policies.LOOK_AGAIN_AFTER, summary=policies.LOOK_AGAIN.summary)
-            await self._steps.patiently(contracts.LOOK_AGAIN, policies.LOOK_AGAIN, where)
+        unseen = await self._look_again(where) if update.look_again else ""
         if update.result == "dry_run":  # since the run began
             return _dry_run(ref, note)
         outcome = Outcome.POSTED if update.result in ("posted", "found") else Outcome(update.result)
-        return RunResult(outcome=outcome, ref=ref, detail=update.detail)
+        return RunResult(outcome=outcome, ref=ref, detail="; ".join(filter(None, (update.detail, unseen))))
+
+    async def _look_again(self, where: LookInput) -> str:
+        """Have what an earlier attempt may have left removed; why that could not be, or nothing. The note is there."""
+        await workflow.sleep(policies.LOOK_AGAIN_AFTER, summary=policies.LOOK_AGAIN.summary)
+        try:
+            await self._steps.patiently(contracts.LOOK_AGAIN, policies.LOOK_AGAIN, where)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            why = account(error)
+        except ExpiredError as error:
+            why = str(error)
+        else:
+            return ""
+        return f"an earlier attempt may have left a second note, which could not be looked for: {why}"
 
 
 def _dry_run(ref: str, note: str) -> RunResult:

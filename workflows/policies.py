@@ -132,6 +132,16 @@ RECORD_TICKET = Policy(
     first_delay=_seconds(1),
     summary="Keep the resolution in the tenant's history",
 )
+# An attempt walks over thousands of tickets and starts runs at a bounded rate. The next one goes on from its heartbeat.
+START_MISSING = Policy(
+    attempt=_seconds(30 * 60),
+    tries=4,
+    first_delay=_seconds(5),
+    then="the pass fails, and need not park: the next one begins where the last one that ended well did",
+    summary="Find recent tickets without a run, and start theirs",
+)
+START_MISSING_HEARTBEAT = _seconds(10)
+"""How long nothing may be heard of it: its worker was killed then, and another goes on."""
 
 
 def priority_key(priority: Priority) -> int:

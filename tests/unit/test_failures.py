@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pydantic
 import pytest
 
 from activities.failures import AFTER_UNKNOWN, failure
@@ -17,6 +18,7 @@ from plugins.exceptions import (
     RateLimitError,
     ValidationError,
 )
+from plugins.types import Value
 
 
 class TokenExpired(AuthenticationError):  # noqa: N818 - as a plugin's author might name it
@@ -57,3 +59,14 @@ def test_the_words_are_the_plugins_bounded_and_the_attempts_are_counted_here() -
     assert len(made.message) == MAX_MESSAGE
     assert error.retry_count == 2
     assert made.details[0]["attempt"] == 3
+
+
+def test_a_class_of_the_same_name_from_elsewhere_is_no_word_of_the_contract() -> None:
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Value.model_validate("not a model")
+    made = failure(caught.value, attempt=1)
+    assert (made.type, made.non_retryable) == ("pydantic_core._pydantic_core.ValidationError", False)
+
+
+def test_the_words_of_any_error_are_bounded() -> None:
+    assert len(failure(KeyError("x" * 1_000_000), attempt=1).message) == MAX_MESSAGE
