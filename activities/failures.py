@@ -1,9 +1,12 @@
 """The only place where a plugin's error becomes a Temporal failure, and where a plugin's call is closed in time."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -57,16 +60,15 @@ def as_failures() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise failure(error, attempt=activity.info().attempt) from cause(error)
-
-
-def cause(error: Exception) -> Exception | None:
-    """What a failure is raised from: nothing where the error's words say it all, and would only stand there twice."""
-    return None if isinstance(error, PluginError | TenantPausedError) else error
+        raise failure(error, attempt=activity.info().attempt) from None
 
 
 def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = None) -> ApplicationError:
     """The Temporal failure for an error: its type names the plugin contract's class, its words are the plugin's.
+
+    Raise it `from None`: Temporal keeps the failure of an activity that it tries again up to 4 KB, and the tracebacks
+    of causes leave nothing of it but that it was too large. Where it was raised stands in the details, of an error that
+    is not the contract's.
 
     Args:
         attempt: which one of the activity failed, from 1.
@@ -82,11 +84,15 @@ def failure(error: Exception, *, attempt: int, may_have_landed: bool | None = No
         final = error.retry_after > LONGEST_RETRY_AFTER
     elif isinstance(error, OutcomeUnknownError) and may_have_landed:
         delay = AFTER_UNKNOWN
-    details = {"attempt": attempt, "retry_after": getattr(error, "retry_after", None)}
+    details: dict[str, Any] = {"attempt": attempt, "retry_after": getattr(error, "retry_after", None)}
     if may_have_landed is not None:
         details["may_have_landed"] = may_have_landed
+    words = str(error)
+    if not isinstance(error, PluginError | TenantPausedError):
+        words = f"{type(error).__name__}: {words}"
+        details["where"] = _where(error)
     return ApplicationError(
-        str(error)[: exceptions.MAX_MESSAGE],
+        words[: exceptions.MAX_MESSAGE],
         details,
         type=kind,
         non_retryable=final,
@@ -100,3 +106,8 @@ def _kind(error: Exception) -> str:
     # And a class of the same name from elsewhere, as pydantic's ValidationError, is no word of the contract.
     name = type(error).__name__
     return next(ours, f"{type(error).__module__}.{name}" if hasattr(exceptions, name) else name)
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""

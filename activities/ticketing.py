@@ -7,7 +7,7 @@ from typing import cast
 
 from temporalio import activity
 
-from activities.failures import TenantPausedError, as_failures, attempt_budget, cause, failure
+from activities.failures import TenantPausedError, as_failures, attempt_budget, failure
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import (
     APIError,
@@ -158,7 +158,7 @@ class UpdateTicket:
             may_have_landed = write.doubtful or (write.begun and not refused)
             if not may_have_landed:
                 activity.heartbeat(info.attempt)
-            raise failure(error, attempt=info.attempt, may_have_landed=may_have_landed) from cause(error)
+            raise failure(error, attempt=info.attempt, may_have_landed=may_have_landed) from None
 
     async def _update(self, given: UpdateTicketInput, write: "_Write") -> UpdateResult:
         plugin = plugin_for(self.plugins, given.tool)

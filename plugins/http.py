@@ -93,6 +93,7 @@ class HttpPlugin(TicketingToolPlugin):
         What an attempt left beside it whose outcome was unknown is removed where the vendor allows.
 
         Raises:
+            APIError, RateLimitError: removing it failed in a way that may heal: ask again.
             PrivacyError: an earlier attempt's note is there, and not private. It was taken back where it is surely ours
                 and that works.
         """
@@ -128,7 +129,9 @@ class HttpPlugin(TicketingToolPlugin):
         try:
             gone = await remove(tenant_id, ticket_id, note)
         except PluginError as error:
-            # Our note is on the ticket: that a second one stays is no reason to fail.
+            if isinstance(error, APIError | RateLimitError) and not isinstance(error, PermanentAPIError):
+                raise
+            # Our note is on the ticket: that a second one stays for good is no reason to fail.
             _log.warning("tenant %s: a surplus note was not removed: %s", tenant_id, error)
             return
         _log.info("tenant %s: a surplus note was %s", tenant_id, "removed" if gone else "left: it cannot be removed")

@@ -83,8 +83,10 @@ class Steps:
             answer: ReturnsT = await workflow.execute_local_activity(
                 ref.name, value, result_type=ref.returns, summary=policy.summary, **policy.options()
             )
-        except ActivityError as error:
-            if not isinstance(error.cause, temporalio.exceptions.TimeoutError):
+        except (ActivityError, temporalio.exceptions.TimeoutError) as error:
+            # The SDK hands a time-out on in an ActivityError, and as it is where the run is replayed.
+            cause = error.cause if isinstance(error, ActivityError) else error
+            if not isinstance(cause, temporalio.exceptions.TimeoutError):
                 raise
             return await self.remote(ref, policies.OVER_BUDGET, value)
         except ApplicationError as error:
