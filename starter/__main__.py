@@ -88,6 +88,7 @@ async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> Non
         SpoolingRuns(temporal, spool, outage),
         settings,
         takers={"temporal": temporal.check, "spool": spool.check},
+        remembers=tenants.remembers,
         lifespan=lifespan,
     )
     await uvicorn.Server(

@@ -41,6 +41,7 @@ def create_app(
     settings: Settings,
     *,
     takers: Mapping[str, Check] | None = None,
+    remembers: Callable[[], bool] = lambda: False,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """The webhook service over these parts.
@@ -49,9 +50,10 @@ def create_app(
         plugins: by tool type, bound to the same `tenants`.
         takers: what `runs` has to put an order into, by the names that `/readyz` gives them; one that can is enough.
             Temporal alone unless said otherwise.
+        remembers: whether `tenants` can serve some from memory while its database is down.
     """
     webhooks = _Webhooks(Door(plugins, tenants, runs), settings)
-    readiness = _Readiness(tenants, takers or {"temporal": runs.check})
+    readiness = _Readiness(tenants, takers or {"temporal": runs.check}, remembers)
     return Starlette(
         routes=[
             Route("/webhooks/{tool_type}/{tenant_id}", webhooks.answer, methods=["POST"]),
@@ -126,18 +128,20 @@ class _Webhooks:
 class _Readiness:
     """`GET /readyz`: 200 when a delivery could be admitted now, else 503; either way it names what does not answer."""
 
-    def __init__(self, tenants: TenantConfigs, takers: Mapping[str, Check]) -> None:
+    def __init__(self, tenants: TenantConfigs, takers: Mapping[str, Check], remembers: Callable[[], bool]) -> None:
         self._tenants = tenants
         self._takers = takers
+        self._remembers = remembers
 
     async def answer(self, request: Request) -> Response:
         del request
         tenants, *can_take = await asyncio.gather(
             self._tenants_answer(), *(_passes(part, check) for part, check in self._takers.items())
         )
-        state = {"tenants": _word(ok=tenants)}
+        remembered = not tenants and self._remembers()
+        state = {"tenants": "from memory" if remembered else _word(ok=tenants)}
         state.update((part, _word(ok=ok)) for part, ok in zip(self._takers, can_take, strict=True))
-        return JSONResponse(state, 200 if tenants and any(can_take) else 503)
+        return JSONResponse(state, 200 if (tenants or remembered) and any(can_take) else 503)
 
     async def _tenants_answer(self) -> bool:
         try:

@@ -1,7 +1,8 @@
 """Connections that take their time: bounded, before there is a request that anything else could bound.
 
 uvicorn closes a connection that says nothing after an answer, and no other: one that never finishes a request's head,
-or that keeps sending a body that has its answer already, it would hold for ever.
+or that keeps sending a body that has its answer already, it would hold for ever. (Its `limit_concurrency` counts idle
+connections as requests and answers in plain text, health probes too: the application bounds deliveries itself.)
 """
 
 import asyncio

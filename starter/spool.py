@@ -135,7 +135,6 @@ class Drainer:
         self._outage = outage
         self._lanes = lanes
         self._poll_seconds = poll_seconds
-        self._last_tenant = b""
 
     async def run(self) -> None:
         """Drain until cancelled. Nothing else ends it: what goes wrong is logged, and it goes on after a pause.
@@ -160,6 +159,11 @@ class Drainer:
             self._outage.begins(str(error))
         except DatabaseUnavailableError as error:
             log.warning("drainer.no_database", reason=str(error))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            _report(error)  # nobody cancelled the drainer: something that it called did so to itself
         except Exception as error:
             _report(error)
         else:
@@ -168,7 +172,7 @@ class Drainer:
 
     async def _drain(self) -> None:
         # One alone at first: while Temporal hangs, that is enough to find it out.
-        if not await self._start_one():
+        if not await self._spool.start_next(self._start):
             if self._outage.lasts and not await self._spool.waits():
                 self._outage.ends()  # another drainer has brought to Temporal what began it
             return
@@ -181,15 +185,8 @@ class Drainer:
             await asyncio.gather(*lanes, return_exceptions=True)
 
     async def _drain_lane(self) -> None:
-        while await self._start_one():
+        while await self._spool.start_next(self._start):
             pass
-
-    async def _start_one(self) -> bool:
-        tenant = await self._spool.start_next(self._start, self._last_tenant)
-        if tenant is None:
-            return False
-        self._last_tenant = tenant
-        return True
 
     async def _start(self, order: Order) -> None:
         taken = await self._temporal.start(order)
@@ -213,7 +210,7 @@ def _report_refusal(order: Order, reason: str) -> None:
     log.error("run.refused", run=order.run, reason=reason, hint="mend it, then `deskhand runs redrive`")
 
 
-def _report(error: Exception) -> None:
+def _report(error: BaseException) -> None:
     """A bug, or a database that refuses. The text may hold a row, so that only type and place are told."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"

@@ -1,7 +1,10 @@
 """Asking the tenant store at the door: bounded in time, and with one kind of failure."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
+from deskhand.tenants.cache import STALE_SECONDS
 from plugins.tenants import TenantConfig, TenantConfigs
 
 LOOKUP_SECONDS = 5.0
@@ -18,8 +21,17 @@ class TenantsUnavailableError(Exception):
 class TenantLookup:
     """`TenantConfigs` over the store, for the door and for the plugins behind it."""
 
-    def __init__(self, store: TenantConfigs) -> None:
+    def __init__(self, store: TenantConfigs, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
+        self._served_at: float | None = None
+
+    def remembers(self) -> bool:
+        """Whether a tenant was found so lately that it is served from memory if the database is down.
+
+        Then the starter is of use, and must not be taken out of service for the database's sake.
+        """
+        return self._served_at is not None and self._clock() < self._served_at + STALE_SECONDS
 
     async def get(self, tenant_id: str) -> TenantConfig | None:
         """The tenant, or `None` if there is none.
@@ -29,9 +41,12 @@ class TenantLookup:
         """
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                return await self._store.get(tenant_id)
+                config = await self._store.get(tenant_id)
         except Exception as error:
             raise TenantsUnavailableError(f"{type(error).__name__}: {error}") from error
+        if config is not None:
+            self._served_at = self._clock()
+        return config
 
 
 def reason(error: Exception) -> str:

@@ -103,6 +103,7 @@ class Spool:
         self._pool = pool
         self._keys = payload_keys
         self._max_per_tenant = max_per_tenant
+        self._turn_after = b""
 
     async def put(self, order: Order, *, refused: str | None = None) -> None:
         """Keep an order: it is durable when this returns. One whose run is kept already is not kept twice.
@@ -137,35 +138,36 @@ class Spool:
         if not can:
             raise RunsUnavailableError("the database is read-only, or does not let deskhand_app write")
 
-    async def start_next(self, start: Callable[[Order], Awaitable[object]], after: bytes = b"") -> bytes | None:
-        """Start the oldest order of the next tenant, in the order of their hashes; the row is gone when it is taken.
+    async def start_next(self, start: Callable[[Order], Awaitable[object]]) -> bool:
+        """Start the oldest order of the tenant whose turn it is; its row is gone when it is taken.
 
-        Rows that another drainer holds are passed over. Handing back what this returned as `after` goes round the
-        tenants, one order each: a tenant with thousands of orders keeps none waiting that has one.
+        Turns go round the tenants, in the order of their hashes, one order each: a tenant with thousands of orders
+        keeps none waiting that has one, and an order that Temporal never takes now keeps only its own tenant's waiting.
+        Rows that another drainer holds are passed over.
 
         An order that `start` refuses, or that cannot be opened, is quarantined with the reason: that counts as taken.
 
         Returns:
-            The tenant's hash, or `None` if nothing waits that no other drainer holds.
+            Whether there was one; else nothing waits that no other drainer holds.
 
         Raises:
             RunsUnavailableError: `start` could not take it now; the row stays.
             DatabaseUnavailableError: the database cannot be asked now.
         """
         async with transaction(self._pool) as connection:
-            row = await connection.fetchrow(_NEXT, after)
-            if row is None and after:
+            row = await connection.fetchrow(_NEXT, self._turn_after)
+            if row is None and self._turn_after:
                 row = await connection.fetchrow(_NEXT, b"")
             if row is None:
-                return None
+                return False
+            self._turn_after = row["tenant_hash"]
             reason = await self._start(row, start)
             if reason is None:
                 await connection.execute("DELETE FROM spool WHERE id = $1", row["id"])
             else:
                 await _quarantine(connection, row["id"], reason)
                 log.error("spool.quarantined", row=row["id"], reason=reason)
-        tenant: bytes = row["tenant_hash"]
-        return tenant
+        return True
 
     async def waits(self) -> bool:
         """Whether any order waits, held by a drainer or not.
