@@ -64,6 +64,8 @@ class Settings(BaseSettings):
 
     public_url: str = "http://127.0.0.1:8080"
     """Where the vendors reach the starter; only for showing webhook addresses."""
+    temporal_ui_url: str | None = None
+    """Where people open the Temporal UI; only for showing links to runs. None shows no links."""
 
     dev_vendors: Annotated[frozenset[str], NoDecode] = frozenset()
     """Exact `host:port` of pretend tools that may be loopback and plain http. Development only."""

@@ -1,7 +1,9 @@
 """The command `deskhand`: each command in a module of its own, imported only when it runs."""
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,8 @@ COMMANDS = {
     "migrate": CommandModule("deskhand.cli.migrate", "migrate", "Bring the database up to date."),
     "tenant": CommandModule("deskhand.cli.tenant", "app", "Add, list, show and change tenants."),
     "plugins": CommandModule("deskhand.cli.plugins", "app", "List plugins, show what they need, check a connection."),
+    "runs": CommandModule("deskhand.cli.runs", "app", "List runs, show one, resume, cancel, retry, redrive."),
+    "reconcile": CommandModule("deskhand.cli.reconcile", "reconcile", "Find tickets that no webhook told of."),
     "codec": CommandModule("deskhand.cli.codec", "codec", "Serve the codec endpoint for the Temporal UI."),
     "dev": CommandModule("deskhand.cli.dev", "dev", "Start everything on this machine and keep it running."),
     "demo": CommandModule("deskhand.cli.demo", "demo", "Show it at work: one ticket per tool, one note on each."),
@@ -75,13 +79,21 @@ def main() -> None:
             raise
         _fail(message, 1)
     # `typer.Exit` arrives here as its code.
-    sys.exit(result if isinstance(result, int) else 0)
+    _leave(result if isinstance(result, int) else 0)
 
 
 def _fail(message: str, code: int) -> None:
     if message:
         print(f"deskhand: {message}", file=sys.stderr)
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> None:
+    """Exit at once: threads of the Temporal SDK can abort an interpreter that winds down, and its exit code with it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
 
 
 def _load(name: str) -> Any:

@@ -19,8 +19,10 @@ from deskhand.cli.connection import (
 )
 from deskhand.cli.errors import CliError
 from deskhand.cli.shared import plugin_class, print_json, with_tenants
+from deskhand.cli.waking import wake_paused
 from deskhand.settings import load_settings
 from deskhand.tenants.admin import NewTenant, TenantDetails, TenantSummary
+from deskhand.tenants.cache import FRESH_SECONDS
 from plugins.base import TicketingToolPlugin
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantMode, TenantSettings
@@ -31,15 +33,7 @@ TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 64 letters
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _built(mode: TenantMode) -> TenantMode:
-    if mode is TenantMode.PAUSE:
-        raise CliError("--mode pause: pause is not built yet; use dry_run")
-    return mode
-
-
-Mode = Annotated[
-    TenantMode, typer.Option(help="live, dry_run (writes no note) or pause (not built yet).", callback=_built)
-]
+Mode = Annotated[TenantMode, typer.Option(help="live, dry_run (writes no note) or pause (holds the runs).")]
 
 
 @app.command()
@@ -145,8 +139,27 @@ def show(tenant: TenantId, as_json: AsJson = False) -> None:
 @app.command()
 def update(tenant: TenantId, mode: Mode) -> None:
     """Change how far a tenant's runs may go. Services see it within 10 seconds."""
-    with_tenants(load_settings(), lambda admin: admin.set_mode(tenant, mode))
+    was = with_tenants(load_settings(), lambda admin: admin.set_mode(tenant, mode))
     print(f"tenant {tenant} is on {mode}")
+    if was is TenantMode.PAUSE and mode is not TenantMode.PAUSE:
+        print(f"Its paused runs wake by themselves, or at once with `deskhand tenant unpause {tenant}`.")
+
+
+@app.command()
+def pause(tenant: TenantId) -> None:
+    """Hold a tenant's runs: deliveries are still taken, and nothing is asked of its tool or written there."""
+    with_tenants(load_settings(), lambda admin: admin.set_mode(tenant, TenantMode.PAUSE))
+    print(f"tenant {tenant} is on pause: its deliveries are taken, and its runs wait")
+    print(f"Services see it within {FRESH_SECONDS:g} s. `deskhand tenant unpause {tenant}` lets its runs go on.")
+
+
+@app.command()
+def unpause(tenant: TenantId) -> None:
+    """Let a tenant on pause go on, and wake the runs that wait for it, at a bounded rate."""
+    settings = load_settings()
+    mode = with_tenants(settings, lambda admin: admin.unpause(tenant))
+    print(f"tenant {tenant} is on {mode}", flush=True)
+    wake_paused(settings, tenant)
 
 
 @app.command()

@@ -59,6 +59,7 @@ class Services:
             "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
             "DESKHAND_PUBLIC_URL": at(self._state.ports.starter),
             "DESKHAND_DEV_VENDORS": self._vendors(),
+            "DESKHAND_TEMPORAL_UI_URL": at(self._state.ports.temporal_ui),
         }
 
     def _codec(self) -> dict[str, str]:

@@ -20,6 +20,12 @@ from plugins.base import MAX_TENANT_ID, TENANT_ID
 from plugins.tenants import TenantConfig, WebhookSecret
 from plugins.types import TenantMode, TenantSettings
 
+_BEFORE_THE_PAUSE = """
+SELECT detail->>'was' FROM audit_log
+WHERE tenant_id = $1 AND action = 'tenant.mode' AND detail->>'mode' = 'pause' AND detail->>'was' <> 'pause'
+ORDER BY id DESC LIMIT 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewTenant:
@@ -140,17 +146,35 @@ class TenantAdmin:
             await self._audit(database, purpose, tenant_id)
         return tenant_config(tenant_id, dict(row), self._payload_keys, self._credential_keys)
 
-    async def set_mode(self, tenant_id: str, mode: TenantMode) -> None:
+    async def set_mode(self, tenant_id: str, mode: TenantMode) -> TenantMode:
         """How far the tenant's runs may go, from now on (seconds later in processes that have it in memory).
+
+        Returns what the mode was.
 
         Raises:
             TenantError: there is no such tenant.
         """
         async with transaction(self._pool) as database:
-            done = await database.execute("UPDATE tenant_configs SET mode = $2 WHERE tenant_id = $1", tenant_id, mode)
-            if done == "UPDATE 0":
-                raise _unknown(tenant_id)
-            await self._audit(database, "tenant.mode", tenant_id, mode=mode)
+            was = await _mode(database, tenant_id)
+            await self._change_mode(database, tenant_id, was, mode)
+        return was
+
+    async def unpause(self, tenant_id: str) -> TenantMode:
+        """Let a tenant that is on pause go on as before: on `dry_run` where it was on that, else on `live`.
+
+        Returns the mode that it has now; one that is not on pause keeps its own.
+
+        Raises:
+            TenantError: there is no such tenant.
+        """
+        async with transaction(self._pool) as database:
+            was = await _mode(database, tenant_id)
+            if was is not TenantMode.PAUSE:
+                return was
+            before = await database.fetchval(_BEFORE_THE_PAUSE, tenant_id)
+            mode = TenantMode(before) if before else TenantMode.LIVE
+            await self._change_mode(database, tenant_id, was, mode)
+        return mode
 
     async def deactivate(self, tenant_id: str) -> None:
         """Take no more deliveries for the tenant. Those received before are still handled.
@@ -169,11 +193,24 @@ class TenantAdmin:
             await database.execute("UPDATE tenant_configs SET active_until = now() WHERE tenant_id = $1", tenant_id)
             await self._audit(database, "tenant.deactivate", tenant_id)
 
+    async def _change_mode(
+        self, database: DatabaseConnection, tenant_id: str, was: TenantMode, mode: TenantMode
+    ) -> None:
+        await database.execute("UPDATE tenant_configs SET mode = $2 WHERE tenant_id = $1", tenant_id, mode)
+        await self._audit(database, "tenant.mode", tenant_id, mode=mode, was=was)
+
     async def _audit(self, database: DatabaseConnection, action: str, tenant_id: str, **detail: str) -> None:
         await database.execute(
             "INSERT INTO audit_log (actor, action, tenant_id, detail) VALUES ($1, $2, $3, $4)",
             *(self._actor, action, tenant_id, json.dumps(detail)),
         )
+
+
+async def _mode(database: DatabaseConnection, tenant_id: str) -> TenantMode:
+    mode = await database.fetchval("SELECT mode FROM tenant_configs WHERE tenant_id = $1 FOR UPDATE", tenant_id)
+    if mode is None:
+        raise _unknown(tenant_id)
+    return TenantMode(mode)
 
 
 async def _require_language(database: DatabaseConnection, language: str) -> None:
