@@ -14,6 +14,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from datetime import timedelta, timezone
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -23,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from deskhand.pretend import jira_bodies as bodies
+from deskhand.pretend.jira_search import page_of_issues
 from plugins.conformance.pretend.model import Event, PretendTicket, Webhook
 from plugins.conformance.pretend.vendor import Call, Handler, NewTicket, Operation, PretendVendor
 
@@ -67,6 +69,8 @@ class JiraAccount(BaseModel):
     may_delete: bool = True
     """Its own comments."""
     language: Literal["en", "de"] = "en"
+    utc_offset_hours: int = Field(default=0, ge=-12, le=14)
+    """Of the time zone in its profile, in which dates of a search are read."""
     visibility_role: str | None = None
     """Goes into the connection, as the operator's choice."""
 
@@ -128,6 +132,8 @@ class PretendJira(PretendVendor):
         issue = f"{api}/issue/{{key}}"
         return [
             Operation("get_ticket", "GET", issue, self._json_only(self._get_issue)),
+            Operation("list_tickets", "GET", f"{api}/search/jql", self._json_only(self._search)),
+            Operation("other", "GET", f"{api}/search", self._search_that_was),
             Operation("post_note", "POST", f"{issue}/comment", self._json_only(self._add_comment)),
             Operation("list_notes", "GET", f"{issue}/comment", self._json_only(self._list_comments)),
             Operation("retract_note", "DELETE", f"{issue}/comment/{{comment}}", self._delete_comment),
@@ -229,6 +235,17 @@ class PretendJira(PretendVendor):
         if wanted and wanted != "*all":
             issue["fields"] = {name: value for name, value in issue["fields"].items() if name in wanted.split(",")}
         return JSONResponse(issue)
+
+    async def _search(self, call: Call) -> Response:
+        account = call.caller.fields
+        seen = self.tickets.values() if account["may_browse"] else ()
+        zone = timezone(timedelta(hours=account["utc_offset_hours"]))
+        found = page_of_issues(seen, call.request.query_params, zone=zone, api=self._address(call))
+        return found if isinstance(found, Response) else JSONResponse(found)
+
+    async def _search_that_was(self, call: Call) -> Response:
+        del call
+        return bodies.error(410, "The requested API has been removed. Please migrate to /rest/api/3/search/jql.")
 
     async def _add_comment(self, call: Call) -> Response:
         ticket = self._ticket(call)

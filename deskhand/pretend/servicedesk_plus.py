@@ -28,6 +28,8 @@ TOKEN_SECONDS = 3600
 LONG_IDS = 71_651_000_024_400_000
 """Where Cloud's ids begin."""
 
+_LIST_INFO = frozenset({"row_count", "start_index", "sort_field", "sort_order", "get_total_count"})
+"""What a list can be asked for, as far as it is served here. Conditions are not: how they are spelt differs."""
 _NOTE_FLAGS = ("show_to_requester", "notify_technician", "mark_first_response", "add_to_linked_requests")
 
 
@@ -51,6 +53,8 @@ class PretendServiceDeskPlus(PretendVendor):
     """Whether lists of notes hold their text. Not all versions' do."""
     sorts_by = "added_time"
     """The field that notes can be sorted by."""
+    sorts_requests_by = "created_time"
+    """The field that requests can be sorted by."""
     failure_status: int | None = None
     """The HTTP status of every failure, whatever its code: 200 and 400 have been seen. `None`: the one that fits."""
     unknown_portal: Literal["code", "page"] = "code"
@@ -78,7 +82,7 @@ class PretendServiceDeskPlus(PretendVendor):
             for resource in ("requests", "tickets"):
                 root = f"{portal}/api/v3/{resource}"
                 found += [
-                    Operation("other", "GET", root, self._list),
+                    Operation("list_tickets", "GET", root, self._list),
                     Operation("get_ticket", "GET", f"{root}/{{id}}", self._get),
                     Operation("post_note", "POST", f"{root}/{{id}}/notes", self._add_note),
                     Operation("list_notes", "GET", f"{root}/{{id}}/notes", self._list_notes),
@@ -177,8 +181,19 @@ class PretendServiceDeskPlus(PretendVendor):
         return shapes.failed(self.failure_status or status, code, words, field)
 
     async def _list(self, call: Call) -> Response:
-        rows = [self._request(ticket) for ticket in self.tickets.values()]
-        return self._refused(call) or shapes.page_of("requests", rows, _list_info(call))
+        refused = self._refused(call)
+        if refused:
+            return refused
+        info = _list_info(call)
+        extra = next((name for name in info if name not in _LIST_INFO), None)
+        if extra:
+            return self._failed(400, 4001, "EXTRA_KEY_FOUND_IN_JSON", extra)
+        if info.get("sort_field") not in (None, self.sorts_requests_by):
+            return self._failed(400, 4001, "Invalid sort field", "sort_field")
+        tickets: Sequence[PretendTicket] = list(self.tickets.values())
+        if info.get("sort_field"):
+            tickets = sorted(tickets, key=lambda ticket: ticket.created_at)
+        return shapes.page_of("requests", [self._request(ticket) for ticket in tickets], info)
 
     async def _get(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 from deskhand.pretend import zendesk_accounts as accounts
 from deskhand.pretend import zendesk_bodies as bodies
 from deskhand.pretend.zendesk_accounts import Right, ZendeskAccount
+from deskhand.pretend.zendesk_search import exported
 from plugins.conformance.pretend.faults import OperationName
-from plugins.conformance.pretend.model import Event, PretendTicket, Webhook
+from plugins.conformance.pretend.model import Event, PretendTicket, Webhook, now
 from plugins.conformance.pretend.vendor import Call, Operation, PretendVendor
 from plugins.zendesk.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
@@ -47,6 +48,9 @@ class PretendZendesk(PretendVendor):
     resolved_status: ClassVar[str] = "solved"
     closed_status: ClassVar[str] = "closed"
 
+    index_lag = timedelta(0)
+    """How long a new ticket is not yet found by a search: a few minutes at the real one."""
+
     def __init__(self, origin: str) -> None:
         super().__init__(origin)
         self._scopes: dict[str, str] = {}
@@ -64,6 +68,7 @@ class PretendZendesk(PretendVendor):
             Operation("token", "POST", "/oauth/tokens", self._token, public=True),
             *both("other", "GET", "users/me", self._me, public=True),
             *both("list_tickets", "GET", "tickets", read(self._list)),
+            *both("list_tickets", "GET", "search/export", self._needing("search:read")(self._export)),
             *both("get_ticket", "GET", "tickets/{id}", read(self._get)),
             *both("post_note", "PUT", "tickets/{id}", write(self._update)),
             *both("list_notes", "GET", "tickets/{id}/comments", read(self._comments)),
@@ -149,6 +154,10 @@ class PretendZendesk(PretendVendor):
     async def _list(self, call: Call) -> Response:
         rows = [bodies.ticket_body(ticket, self.origin) for ticket in self.tickets.values()]
         return bodies.page_of(rows, "tickets", call.request.query_params, f"{self.origin}{call.request.url.path}")
+
+    async def _export(self, call: Call) -> Response:
+        indexed = [ticket for ticket in self.tickets.values() if ticket.created_at <= now() - self.index_lag]
+        return exported(indexed, call.request.query_params, self.origin)
 
     async def _get(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-Right = Literal["tickets:read", "tickets:write", "users:read"]
+Right = Literal["tickets:read", "tickets:write", "users:read", "search:read"]
+"""What a scope may allow. None of the narrower scopes is about searching: that takes `read`, as far as is known."""
 
 TOKEN_SECONDS = 1800
 SHORTEST_TOKEN, LONGEST_TOKEN = 300, 172_800

@@ -23,6 +23,7 @@ from plugins.conformance.promises.failures import FailurePromises
 from plugins.conformance.promises.looking import LookingPromises
 from plugins.conformance.promises.metadata import MetadataPromises
 from plugins.conformance.promises.notes import NotePromises
+from plugins.conformance.promises.recent import RecentPromises
 from plugins.conformance.promises.tickets import TicketPromises
 from plugins.conformance.promises.tokens import TokenPromises
 from plugins.conformance.promises.webhooks import WebhookPromises
@@ -36,6 +37,7 @@ _STAGE = pytest.StashKey[Stage]()
 
 # pytest runs the tests of the last base first.
 class PluginConformance(
+    RecentPromises,
     CheckPromises,
     TokenPromises,
     FailurePromises,

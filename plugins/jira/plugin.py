@@ -4,7 +4,8 @@ Sources: Atlassian's OpenAPI document of the platform API v3 (2025-12) and its "
 supported: it has no ADF, and Atlassian is ending it.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
@@ -14,7 +15,7 @@ import httpx
 from plugins.base import TicketMetadata
 from plugins.checking import Check
 from plugins.exceptions import APIError, AuthenticationError, ConfigurationError, TicketRefusedError
-from plugins.jira import checks, issues, refusals, webhooks
+from plugins.jira import checks, issues, recent, refusals, webhooks
 from plugins.jira.api import JiraApi, issue_path
 from plugins.jira.connection import JiraConnection
 from plugins.jira.hiding import INTERNAL, Hiding, hiding_for
@@ -200,6 +201,14 @@ class JiraPlugin(JiraApi):
             if seen.settled or seen.complete:
                 return seen
         return seen
+
+    def recent_tickets(self, tenant_id: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """Native bodies for the issues created since then, oldest first; see `plugins.jira.recent`.
+
+        All that the account may see, in every project: which of them the JQL of the tenant's webhook, or its rules,
+        would not have told of is not to be known.
+        """
+        return recent.created_since(self, tenant_id, since)
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Who we are, what we may do, and where issues are opened; see `plugins.jira.checks`."""

@@ -1,6 +1,6 @@
 """What ServiceDesk Plus's replies say. The body's code counts before the HTTP status: failures come inside HTTP 200."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -168,11 +168,11 @@ def notes(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [note for note in rows if isinstance(note, dict)]
 
 
-def is_last_page(body: Mapping[str, Any], size: int) -> bool:
-    """Whether a list has no other page. A full page that does not say so may have one."""
+def is_last_page(body: Mapping[str, Any], rows: Sequence[Any], size: int) -> bool:
+    """Whether a list has no page after that with these rows. A full page that does not say so may have one."""
     info = body.get("list_info")
     more = info.get("has_more_rows") if isinstance(info, dict) else None
-    return more is False if isinstance(more, bool) else len(notes(body)) < size
+    return more is False if isinstance(more, bool) else len(rows) < size
 
 
 def posted_note(body: Mapping[str, Any]) -> PostedNote:

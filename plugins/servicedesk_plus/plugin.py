@@ -1,6 +1,7 @@
 """The ServiceDesk Plus plugin: the contract's four methods and the hooks, over the API v3 on-premises and in Cloud."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 import httpx
@@ -11,7 +12,7 @@ from plugins.exceptions import APIError, PluginError, TicketRefusedError
 from plugins.parsing import normalise_priority
 from plugins.payload import signed_bytes
 from plugins.rendering import to_html
-from plugins.servicedesk_plus import answers, authentication, webhook
+from plugins.servicedesk_plus import answers, authentication, recent, webhook
 from plugins.servicedesk_plus.answers import Answer
 from plugins.servicedesk_plus.api import ServiceDeskPlusApi, compact
 from plugins.servicedesk_plus.checks import check_connection
@@ -195,7 +196,7 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
                         note_id=answers.id_of(note),
                         author=answers.author_of(note),
                     )
-            seen.complete = answers.is_last_page(body, PAGE_SIZE)
+            seen.complete = answers.is_last_page(body, listed_notes, PAGE_SIZE)
             if seen.settled or seen.complete:
                 return seen
         return seen
@@ -214,6 +215,13 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
         response = await self.call(tenant_id, connection, "GET", address)
         answer = Answer.of(response)
         return {} if answer.not_found else answers.note_in(self.body(response, answer))
+
+    def recent_tickets(self, tenant_id: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """Flat bodies for the requests created since then, newest first; see `plugins.servicedesk_plus.recent`.
+
+        All that the technician may see: which of them the tenant's triggers would not have told of is not to be known.
+        """
+        return recent.created_since(self, tenant_id, since)
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Whether the credentials are accepted and requests can be read; see `plugins.servicedesk_plus.checks`."""

@@ -56,7 +56,8 @@ class ZendeskConnection(BaseModel):
     scope: str = Field(
         default="read write",
         pattern=r"^[a-z_:]+( [a-z_:]+)*$",
-        description="OAuth: what access tokens are asked for. `tickets:read tickets:write users:read` is enough.",
+        description="OAuth: what access tokens are asked for. `tickets:read tickets:write users:read` is enough for "
+        "notes; looking for tickets that no webhook told of is a search, which may need `read`.",
         examples=["read write", "tickets:read tickets:write users:read"],
     )
     email: str | None = Field(

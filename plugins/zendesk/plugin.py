@@ -1,6 +1,7 @@
 """The Zendesk plugin: the contract's four methods and the hooks, over Zendesk's Support API v2."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 import httpx
@@ -14,7 +15,7 @@ from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.sightings import Sightings
 from plugins.signatures import matches_any
 from plugins.types import MAX_COMMENTS, ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
-from plugins.zendesk import answers, checks, look, webhook
+from plugins.zendesk import answers, checks, look, recent, webhook
 from plugins.zendesk.api import ZendeskApi
 from plugins.zendesk.connection import ZendeskConnection
 from plugins.zendesk.note import note_html
@@ -187,6 +188,13 @@ class ZendeskPlugin(ZendeskApi):
             if not isinstance(cursor, str) or cursor == params.get("page[after]"):
                 return
             params["page[after]"] = cursor
+
+    def recent_tickets(self, tenant_id: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        """Event bodies for the tickets created since then; see `plugins.zendesk.recent`.
+
+        All that the agent may see: which of them the tenant's triggers would not have told of is not to be known.
+        """
+        return recent.created_since(self, tenant_id, since)
 
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Whether Zendesk is there, who we are, and whether we may read tickets and write private notes."""

@@ -123,8 +123,8 @@ async def test_a_wrong_resource_path(checks: Checks) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(operation="other", kind="garbage"),
-        Fault(operation="other", kind="status", status=302, headers={"Location": "/login"}),
+        Fault(operation="list_tickets", kind="garbage"),
+        Fault(operation="list_tickets", kind="status", status=302, headers={"Location": "/login"}),
     ],
     ids=["page", "redirect"],
 )
@@ -157,7 +157,7 @@ async def test_what_zoho_refuses(
 
 
 async def test_a_token_that_clouds_portal_does_not_take(checks: Checks, sdp: PretendServiceDeskPlus) -> None:
-    sdp.faults.add(Fault(operation="other", kind="status", status=401))
+    sdp.faults.add(Fault(operation="list_tickets", kind="status", status=401))
     found = await checks.wrong("cloud")
     assert "does not accept Zoho's access token" in found.what
     assert "base_url and accounts_url of one data centre" in found.mend
@@ -166,7 +166,7 @@ async def test_a_token_that_clouds_portal_does_not_take(checks: Checks, sdp: Pre
 async def test_too_many_tokens_and_too_many_requests(checks: Checks, sdp: PretendServiceDeskPlus) -> None:
     sdp.throttles_tokens = True
     assert "try again later" in (await checks.wrong("cloud")).mend
-    sdp.faults.add(Fault(operation="other", kind="status", status=429))
+    sdp.faults.add(Fault(operation="list_tickets", kind="status", status=429))
     assert "try again later" in (await checks.wrong("on_premises")).mend
 
 

@@ -84,9 +84,13 @@ class Control:
         """Switch all faults off."""
         await self._call("DELETE", "/faults")
 
+    async def tickets(self) -> list[dict[str, Any]]:
+        """All tickets as the vendor stores them, oldest first."""
+        return cast(list[dict[str, Any]], (await self._call("GET", "/tickets"))["tickets"])
+
     async def notes(self, ticket_id: str) -> list[dict[str, Any]]:
         """The notes on a ticket as the vendor stores them, oldest first."""
-        tickets = (await self._call("GET", "/tickets"))["tickets"]
+        tickets = await self.tickets()
         return next(cast(list[dict[str, Any]], ticket["notes"]) for ticket in tickets if ticket["id"] == ticket_id)
 
     async def log(self) -> list[dict[str, Any]]:

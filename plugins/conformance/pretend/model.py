@@ -59,6 +59,8 @@ class PretendTicket:
     closed: bool = False
     """Takes no more notes."""
     notes: list[PretendNote] = field(default_factory=list)
+    noted: dict[str, datetime] = field(default_factory=dict)
+    """When each note was stored, by its id; those that were removed since are still here."""
 
     def public_view(self) -> dict[str, Any]:
         """The ticket as the control API lists it."""
@@ -67,6 +69,7 @@ class PretendTicket:
             "subject": self.subject,
             "status": self.status,
             "notes": [note.public_view() for note in self.notes],
+            "noted": {note: moment.isoformat() for note, moment in self.noted.items()},
         }
 
 
@@ -107,6 +110,8 @@ class LogEntry:
     status: int | None = None
     """What was answered; `None` while there is no answer and where none was given."""
     client_gone: bool = False
+    fault: str = ""
+    """The kind of the fault that hit it, if one did."""
     digest: str = ""
     """The same for two requests if and only if they are the same: method, address, query, credentials and body."""
 

@@ -227,12 +227,17 @@ class PretendVendor(ABC):
         kind = call.fault.kind if call.fault else None
         note = self._note(call, body, private and kind != "public", extra)
         if kind != "lose":
-            ticket.notes.append(note)
+            self._keep(ticket, note)
             ticket.updated_at = note.created_at
             self._remember("noted", ticket)
         if kind == "double":
-            ticket.notes.append(self._note(call, body, private, extra))
+            self._keep(ticket, self._note(call, body, private, extra))
         return note
+
+    @staticmethod
+    def _keep(ticket: PretendTicket, note: PretendNote) -> None:
+        ticket.notes.append(note)
+        ticket.noted[note.id] = note.created_at
 
     def _note(
         self, call: Call, body: str | dict[str, Any], private: bool, extra: Mapping[str, Any] | None
@@ -390,6 +395,7 @@ class PretendVendor(ABC):
         )
         self.log.append(entry)
         fault = self.faults.take(operation.name)
+        entry.fault = fault.kind if fault else ""
         try:
             body = await request.body()
         except ClientDisconnect:

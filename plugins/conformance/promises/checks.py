@@ -1,21 +1,13 @@
-"""What an operator is told: `check_connection`, and hooks that have defaults."""
-
-from collections.abc import AsyncIterator
-from datetime import timedelta
+"""What an operator is told: `check_connection`."""
 
 from plugins.base import TicketingToolPlugin
 from plugins.conformance.harness import CONTENT_WORDS, TENANT, Harness
-from plugins.conformance.pretend.model import now
 from plugins.conformance.promising import nothing_to_show, promise, require
-from plugins.exceptions import ConfigurationError
 from plugins.types import ConnectionReport
-
-ENOUGH = 5
-"""Payloads of recent tickets that are looked at."""
 
 
 class CheckPromises:
-    """`check_connection` and `recent_tickets`."""
+    """`check_connection`."""
 
     @promise("A connection that works is found to work.")
     async def test_check_of_good_connection(self, harness: Harness) -> None:
@@ -56,22 +48,6 @@ class CheckPromises:
         await _checked(harness)
         require(not ticket.notes, "a note on a ticket")
         require(not harness.log("post_note"), "a note was posted")
-
-    @promise("Recent tickets are payloads as a webhook would have brought them, or a ConfigurationError.")
-    async def test_recent_tickets(self, harness: Harness) -> None:
-        harness.ticket()
-        try:
-            found = harness.plugin.recent_tickets(TENANT, now() - timedelta(hours=1))
-            require(isinstance(found, AsyncIterator), f"a {type(found).__name__}, not an async iterator")
-            count = 0
-            async for payload in found:
-                metadata = harness.plugin.extract_metadata({**payload, "tenant_id": TENANT})
-                require(metadata.ticket_id in harness.vendor.tickets, "a ticket that is not there")
-                count += 1
-                if count == ENOUGH:
-                    break
-        except ConfigurationError as error:
-            harness.check_message(error)
 
 
 _STATUSES = (302, 400, 401, 404, 429, 500, 503)

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any, ClassVar
@@ -129,6 +129,19 @@ class AcmePlugin(HttpPlugin):
         response = await self.ask(tenant_id, "DELETE", f"{number}/notes/{quote(str(posted.note_id))}")
         return response.status_code in (204, 404)
 
+    async def recent_tickets(self, tenant_id: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
+        params = {"since": since.isoformat()}
+        while True:
+            page = self.body(await self.ask(tenant_id, "GET", "", params=params))
+            for ticket in page["tickets"]:
+                yield self.announced(tenant_id, ticket)
+            if page["next"] is None:
+                return
+            params["after"] = page["next"]
+
+    def announced(self, tenant_id: str, ticket: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tenant_id": tenant_id, "event": "created", "ticket_id": ticket["id"]}
+
     async def ask(self, tenant_id: str, method: str, path: str, **more: Any) -> httpx.Response:
         connection = await self.connection(tenant_id, AcmeConnection)
 
@@ -138,7 +151,8 @@ class AcmePlugin(HttpPlugin):
             return await self.token(tenant_id, connection, refused)
 
         auth = TokenAuth(token, refuses=lambda answer: answer.status_code == 401 and connection.api_token is None)
-        return await self.send(tenant_id, method, f"{connection.base_url}/api/tickets/{path}", auth=auth, **more)
+        address = f"{connection.base_url}/api/tickets" + (f"/{path}" if path else "")
+        return await self.send(tenant_id, method, address, auth=auth, **more)
 
     async def token(self, tenant_id: str, connection: AcmeConnection, refused: str | None) -> str:
         if connection.client_secret is None:
@@ -185,6 +199,7 @@ class PretendAcme(PretendVendor):
         ticket = "/api/tickets/{id}"
         return [
             Operation("token", "POST", "/token", self._token, public=True),
+            Operation("list_tickets", "GET", "/api/tickets", self._list_tickets),
             Operation("get_ticket", "GET", ticket, self._get),
             Operation("post_note", "POST", f"{ticket}/notes", self._post),
             Operation("list_notes", "GET", f"{ticket}/notes", self._list),
@@ -219,6 +234,14 @@ class PretendAcme(PretendVendor):
     async def _get(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))
         return JSONResponse(_ticket(ticket)) if ticket else self.refusal(404)
+
+    async def _list_tickets(self, call: Call) -> Response:
+        query = call.request.query_params
+        since, after, skip = datetime.fromisoformat(query["since"]), query.get("after", ""), int(query.get("skip", "0"))
+        tickets = sorted(self.tickets.values(), key=_place)
+        left = [ticket for ticket in tickets if ticket.created_at >= since and _place(ticket) > after][skip:]
+        more = _place(left[PAGE - 1]) if len(left) > PAGE else None
+        return JSONResponse({"tickets": [_ticket(ticket) for ticket in left[:PAGE]], "next": more})
 
     async def _post(self, call: Call) -> Response:
         ticket = self.tickets.get(call.parameter("id"))
@@ -265,6 +288,10 @@ class PretendAcme(PretendVendor):
 
 def _ticket(ticket: PretendTicket) -> dict[str, Any]:
     return {"id": int(ticket.id), "description": escape(ticket.description), "status": ticket.status}
+
+
+def _place(ticket: PretendTicket) -> str:
+    return f"{ticket.created_at.isoformat(timespec='microseconds')} {ticket.id}"
 
 
 def _note(note: PretendNote) -> dict[str, Any]:

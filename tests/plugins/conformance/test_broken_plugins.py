@@ -7,12 +7,22 @@ import pytest
 from plugins.conformance.harness import Harness, Stage
 from plugins.conformance.suite import PluginConformance, promises
 from tests.plugins.conformance.acme import AcmePlugin, PretendAcme
-from tests.plugins.conformance.broken import connections, failures, looking, metadata, notes, tickets, tokens, webhooks
+from tests.plugins.conformance.broken import (
+    connections,
+    failures,
+    looking,
+    metadata,
+    notes,
+    recent,
+    tickets,
+    tokens,
+    webhooks,
+)
 from tests.plugins.conformance.broken.registry import BROKEN, Broken
 
 pytest_plugins = ["pytester"]
 
-SUBJECTS = (connections, failures, looking, metadata, notes, tickets, tokens, webhooks)
+SUBJECTS = (connections, failures, looking, metadata, notes, recent, tickets, tokens, webhooks)
 
 MODULE = """
 from {module} import {plugin}

@@ -1,7 +1,5 @@
 """Broken in the class itself, in how tenants are connected, and in what a check says."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -132,9 +130,3 @@ class WritesToCheck(AcmePlugin):
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         await self.post_note(tenant_id, "1", "test, please ignore")
         return ConnectionReport(findings=(Finding(ok=True, what="fine"),))
-
-
-@breaks("Recent tickets are payloads as a webhook would have brought them, or a ConfigurationError.")
-class ListsWhatIsNoTicket(AcmePlugin):
-    async def recent_tickets(self, tenant_id: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
-        yield {"ticket_id": 1}
