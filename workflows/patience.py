@@ -26,6 +26,7 @@ _REASONS: Mapping[str, Waiting | None] = MappingProxyType(
         "AuthenticationError": Waiting.CREDENTIALS,
         "ConfigurationError": Waiting.CONFIGURATION,
         "TenantStoreError": Waiting.CONFIGURATION,
+        "SealError": Waiting.CONFIGURATION,  # a worker without the right payload keys
         "PrivacyError": Waiting.PRIVACY,
         "DatabaseUnavailableError": Waiting.STORAGE,
         "NotMigratedError": Waiting.STORAGE,

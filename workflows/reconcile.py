@@ -95,7 +95,8 @@ class ReconcileRegularly:
     async def run(self, given: RegularInput) -> Reconciled:
         """Returns what the pass came to; fails with its account."""
         began = workflow.info().start_time
-        since = self._since(given, began)
+        last = workflow.get_last_completion_result(Reconciled)
+        since = look_back(began, timedelta(seconds=given.window_seconds), last)
         try:
             done: Reconciled = await workflow.execute_child_workflow(
                 contracts.RECONCILE,
@@ -115,12 +116,13 @@ class ReconcileRegularly:
             raise _failed(cause.message if isinstance(cause, ApplicationError) else str(cause or error)) from error
         return done
 
-    @staticmethod
-    def _since(given: RegularInput, began: datetime) -> datetime:
-        """As far back as was asked for, and further where the passes since then failed or never began."""
-        since = began - timedelta(seconds=given.window_seconds)
-        last = workflow.get_last_completion_result(Reconciled)
-        return since if last is None else min(since, max(last.caught_up, began - FURTHEST))
+
+def look_back(began: datetime, window: timedelta, last: Reconciled | None) -> datetime:
+    """Where a scheduled pass begins: as far back as was asked for, and further where those since the `last` one that
+    ended well failed, or never began.
+    """
+    since = began - window
+    return since if last is None else min(since, max(last.caught_up, began - FURTHEST))
 
 
 def _failed(why: str) -> ApplicationError:

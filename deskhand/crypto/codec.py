@@ -6,8 +6,14 @@ What stays plain in Temporal are search attributes, workflow ids, and the type n
 from collections.abc import Sequence
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+    PayloadConverter,
+)
 
 from deskhand.crypto.keyring import Keyring
 from deskhand.crypto.sealing import Purpose, SealError, seal, unseal
@@ -54,6 +60,25 @@ class EncryptionCodec(PayloadCodec):
         raise SealError("a payload is not encrypted, and only encrypted ones are accepted here")
 
 
+class SealedFailures(DefaultFailureConverterWithEncodedAttributes):
+    """Failures with sealed texts, but for those that say that a payload did not open.
+
+    A worker with other keys would seal these under its own: the workers with the right ones could then not read what
+    became of the activity, and its run would be stuck for good. The message of a `SealError` holds no content.
+    """
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """See the base class."""
+        cause: BaseException | None = exception
+        while cause is not None and not isinstance(cause, SealError):
+            cause = cause.__cause__
+        if cause is None:
+            super().to_failure(exception, payload_converter, failure)
+            return
+        failure.message = str(cause)
+        failure.application_failure_info.type = SealError.__name__
+
+
 def data_converter(keyring: Keyring, *, allow_plaintext: bool) -> DataConverter:
     """How every Deskhand process talks to Temporal: pydantic models, sealed, and failures sealed as well.
 
@@ -62,5 +87,5 @@ def data_converter(keyring: Keyring, *, allow_plaintext: bool) -> DataConverter:
     return DataConverter(
         payload_converter_class=PydanticPayloadConverter,
         payload_codec=EncryptionCodec(keyring, allow_plaintext=allow_plaintext),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=SealedFailures,
     )
