@@ -1,11 +1,15 @@
 """What the door does while Temporal is away: when it asks Temporal, when the spool, and what it tells the sender."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NoReturn, Self, cast
 
 import pytest
 
+from deskhand.crypto.keyring import Keyring
+from deskhand.db.pool import Pool
+from deskhand.runs import spool as spool_module
 from deskhand.runs.order import Order, RunsRefusedError, RunsUnavailableError, Taken
 from deskhand.runs.spool import Spool, SpoolFullError
 from starter.spool import Outage, SpoolingRuns
@@ -125,3 +129,35 @@ async def test_one_of_the_two_is_enough_to_take_an_order(scene: Scene, broken: s
             await scene.runs.check()
     else:
         await scene.runs.check()
+
+
+class HangingPool:
+    """A pool whose database hangs, and takes its time to be cancelled as well."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+
+    def acquire(self, timeout: float) -> Self:
+        return self
+
+    async def __aenter__(self) -> NoReturn:
+        try:
+            await self.answer.wait()
+        finally:
+            await self.answer.wait()
+        raise ConnectionResetError
+
+    async def __aexit__(self, *_: object) -> None:
+        raise NotImplementedError
+
+
+async def test_a_database_that_cannot_even_be_cancelled_does_not_hold_the_sender(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spool_module, "PUT_SECONDS", 0.01)
+    pool = HangingPool()
+    spool = Spool(cast(Pool, pool), Keyring.parse(Keyring.generate_text()))
+    for ask in (spool.put(ORDER), spool.check()):
+        with pytest.raises(RunsUnavailableError):
+            await ask
+    pool.answer.set()

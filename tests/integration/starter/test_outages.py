@@ -33,7 +33,7 @@ from deskhand.devstack.postgres import DatabaseUrls, PostgresCluster
 from deskhand.devstack.process import ChildProcess
 from deskhand.devstack.state import free_ports
 from deskhand.devstack.temporal import NAMESPACE, temporal_spec
-from deskhand.devstack.waiting import came_true
+from deskhand.devstack.waiting import came_true, until
 from deskhand.runs.spool import Spool
 from deskhand.runs.starting import TemporalRuns
 from deskhand.settings import Settings
@@ -232,6 +232,10 @@ async def test_with_both_away_the_sender_is_told_to_come_again_and_nothing_taken
     assert (await scene.send({"ticket_id": "T-taken"})).status_code == 202
     await cluster.stop()
     try:
+        with structlog.testing.capture_logs() as logs:
+            async with scene.draining():
+                assert await until(lambda: any(line["event"].startswith("drainer.") for line in logs), seconds=30)
+        assert {line["event"] for line in logs} == {"drainer.no_database"}
         async with scene.draining():
             problem = assert_try_later(await scene.send({"ticket_id": "T-not-taken"}))
             assert "T-not-taken" not in repr(problem)
