@@ -26,13 +26,15 @@ from plugins.signatures import hmac_sha256
 from plugins.tenants import WebhookSecret
 from plugins.types import TenantMode, TenantSettings
 from plugins.zendesk import webhook as zendesk
-from workflows.contracts import ENHANCE_TICKET, TASK_QUEUE, Delivery, RunInput, RunResult
+from workflows.contracts import ENHANCE_TICKET, TASK_QUEUE, Delivery, Patience, RunInput, RunResult
 from workflows.identity import reference, workflow_id
 from workflows.search_attributes import OUTCOME, TENANT, for_run
 
 PLUGINS = load_plugins().classes
 TOOLS = ("jira", "zendesk", "servicedesk_plus")
 """The tools that come with Deskhand."""
+PATIENCE = Patience()
+"""What a run gets whose starter says nothing of it."""
 PRETEND = load_tools()
 EDITIONS = tuple((tool, edition) for tool, pretend in PRETEND.items() for edition in pretend.editions)
 """Each way of connecting to each tool that there is a pretend tool of."""
@@ -101,7 +103,7 @@ class Desk:
 
     async def clear_faults(self) -> None:
         """Have every vendor behave."""
-        for tool in TOOLS:
+        for tool in self.stack.addresses.tools:
             await self.vendor(tool).clear_faults()
 
     async def tenant(
@@ -160,8 +162,14 @@ class Desk:
         *,
         workflow: str = ENHANCE_TICKET,
         kind: str = "created",
+        patience: Patience = PATIENCE,
+        signal: str | None = None,
     ) -> WorkflowHandle[Any, RunResult]:
-        """Start the run of a delivery as only a holder of the payload key can, its clock skipping all waits."""
+        """Start the run of a delivery as only a holder of the payload key can, its clock skipping all waits.
+
+        Args:
+            signal: what the run is told before it takes its first step.
+        """
         plugin = PLUGINS[tenant.tool](None, None)  # type: ignore[arg-type]  # reads headers, touches neither
         headers = {name.lower(): value for name, value in signed.headers.items()}
         delivery = Delivery(
@@ -173,17 +181,31 @@ class Desk:
         )
         return await self.skipper.client.start_workflow(
             workflow,
-            RunInput(delivery=delivery),
+            RunInput(delivery=delivery, patience=patience),
             id=tenant.run(ticket_id, kind),
             task_queue=TASK_QUEUE,
             search_attributes=for_run(tenant.tool, tenant.id, ticket_id),
+            start_signal=signal,
             result_type=RunResult,
         )
 
-    async def new_run(self, tenant: Tenant, **ticket: Any) -> tuple[str, WorkflowHandle[Any, RunResult]]:
+    async def new_run(
+        self, tenant: Tenant, *, patience: Patience = PATIENCE, **ticket: Any
+    ) -> tuple[str, WorkflowHandle[Any, RunResult]]:
         """A new ticket, and the run of its delivery, its clock skipping all waits."""
         ticket_id = await tenant.vendor.ticket(**ticket)
-        return ticket_id, await self.start_past_the_door(tenant, await self.signed(tenant, ticket_id), ticket_id)
+        signed = await self.signed(tenant, ticket_id)
+        return ticket_id, await self.start_past_the_door(tenant, signed, ticket_id, patience=patience)
+
+    async def new_run_in_real_time(
+        self, tenant: Tenant, *, patience: Patience = PATIENCE, signal: str | None = None, **ticket: Any
+    ) -> tuple[str, WorkflowHandle[Any, RunResult]]:
+        """The same, but its clock is the wall's until `skipper.fast_forward` moves it."""
+        ticket_id = await tenant.vendor.ticket(**ticket)
+        signed = await self.signed(tenant, ticket_id)
+        with self.skipper.with_time_skipping_disabled():
+            started = self.start_past_the_door(tenant, signed, ticket_id, patience=patience, signal=signal)
+            return ticket_id, await started
 
     def handle(self, run: str) -> WorkflowHandle[Any, RunResult]:
         """A run that the starter started."""
