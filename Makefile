@@ -17,12 +17,12 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := 1
 endif
 
-.PHONY: help demo dev test check bench bench-quick format lock clean
+.PHONY: help demo dev test histories check bench bench-quick chaos format lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## start everything, send one ticket per tool, show the notes, stop
 	@$(BIN)/deskhand demo
@@ -32,6 +32,9 @@ dev: $(READY) ## start everything and keep it running until Ctrl-C
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
+
+histories: $(READY) ## record the histories that are replayed (REPLACE=1: keep only how runs go now)
+	@$(BIN)/python -m tests.replay.record $(if $(REPLACE),--replace)
 
 check: $(READY) ## lint, formatting, types, import contracts, names
 	@$(BIN)/ruff check .
@@ -45,6 +48,9 @@ bench: $(READY) ## measure everything against its bars, in about ten minutes
 
 bench-quick: $(READY) ## the same in under two minutes
 	@$(BIN)/python -m bench --quick
+
+chaos: $(READY) ## kill everything at random while 300 tickets come in, in about five minutes (SEED=n: that plan again)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 format: $(READY) ## fix what ruff can fix
 	@$(BIN)/ruff check --fix .

@@ -16,6 +16,7 @@ from deskhand.devstack.process import ChildProcess, ProcessSpec
 from deskhand.devstack.services import WORKER, Services
 from deskhand.devstack.temporal import NAMESPACE
 from deskhand.devstack.waiting import came_true
+from tests.replay.stored import Told
 from tests.support.desk import Desk, Tenant
 from workflows.contracts import RESUME, TASK_QUEUE, Outcome, RunResult
 from workflows.search_attributes import WAITING_FOR
@@ -147,4 +148,6 @@ async def test_activities_that_a_worker_with_other_keys_is_given_are_not_lost(de
     async with asyncio.timeout(40):
         result = await handle.result()
     assert result.outcome is Outcome.POSTED
+    told = Told(tuple((await handle.fetch_history()).events))
+    assert f"upsert_workflow_search_attributes {WAITING_FOR.name}=configuration" in told.way
     assert len(await tenant.vendor.notes(ticket_id)) == 1
