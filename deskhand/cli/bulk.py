@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from deskhand.cli.progress import Progress
 from deskhand.runs.handling import RunError, Runs, Tally
@@ -63,6 +64,9 @@ async def act_on_all(
             ),
             Pace(),
         )
+    except RPCError:
+        print(f"{counted(tally.done, 'run')} of {which.tenant} {done} so far: repeat it for the others")
+        raise
     finally:
         progress.clear()
     gone = f"; {tally.gone} had ended or gone on meanwhile" if tally.gone else ""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from temporalio.service import RPCError
 
 from deskhand.cli.bulk import Act, act_on_all, act_on_named, interruptible, print_all
 from deskhand.cli.durations import parse_duration
@@ -15,8 +16,9 @@ from deskhand.cli.spool import print_spool, redrive_spool, spool_json, spool_sta
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyring import keyring_of
 from deskhand.runs.again import REDRIVEN, Again, Redriven, failed_since
-from deskhand.runs.handling import Runs, Tally
+from deskhand.runs.handling import RPC_TIMEOUT, Runs, Tally
 from deskhand.runs.history import read_story
+from deskhand.runs.order import RunsUnavailableError
 from deskhand.runs.pacing import Pace
 from deskhand.runs.starting import TemporalRuns
 from deskhand.runs.story import Story
@@ -184,7 +186,7 @@ async def _story(settings: Settings, run: str) -> tuple[Story, str]:
     async with temporal_client(settings) as client:
         description = await Runs(client).describe(run)
         found = RunFound.of(description)
-        events = client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history_events()
+        events = client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history_events(rpc_timeout=RPC_TIMEOUT)
         story = await read_story(found, events, description.raw_description, converter, datetime.now(UTC))
         return story, ui_link(settings.temporal_ui_url, client.namespace, found)
 
@@ -211,9 +213,12 @@ async def _redrive(settings: Settings, which: RunFilter, so_far: Redriven, dry_r
             await again.redrive(
                 which, so_far, lambda now: progress.say(f"{now.seen} of {now.total} failed runs"), Pace()
             )
+        except (RPCError, RunsUnavailableError):
+            print(f"{counted(so_far.started, 'failed run')} started again so far: repeat it for the others")
+            raise
         finally:
             progress.clear()
-    left = f", {so_far.left} left alone: they have run again since, or are no more" if so_far.left else ""
+    left = f", {so_far.left} left alone (run again since, or gone)" if so_far.left else ""
     print(f"{counted(so_far.started, 'failed run')} started again{left}")
     if so_far.unopened:
         print(f"{counted(so_far.unopened, 'run')} could not be opened:")

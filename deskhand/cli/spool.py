@@ -27,8 +27,10 @@ async def redrive_spool(settings: Settings, tenant: str | None) -> None:
     done = await _asked(settings, lambda spool: spool.redrive(tenant))
     if isinstance(done, str):
         print(f"spool: its quarantine was not redriven: {done}")
-    else:
+    elif done:
         print(f"{counted(done, 'delivery', 'deliveries')} let out of the spool's quarantine")
+    else:
+        print("nothing was in the spool's quarantine")
 
 
 def print_spool(state: SpoolState | str) -> None:

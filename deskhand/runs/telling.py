@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 from deskhand.runs.story import Pause, Step, Story
 from deskhand.runs.visibility import RunFound, ended
-from deskhand.runs.wording import counted, moment, span
+from deskhand.runs.wording import counted, moment, one_line, span
+from plugins.rendering.characters import printable
 from workflows.contracts import Waiting
 
 
 def run_lines(runs: list[RunFound], now: datetime) -> list[str]:
     """One line per run: its workflow id, its state, and how long ago it started or ended."""
-    rows = [(run.id, run.state, _age(run, now)) for run in runs]
+    rows = [(printable(run.id), run.state, _age(run, now)) for run in runs]
     wide = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     return [f"{run:<{wide[0]}}  {state:<{wide[1]}}  {age}" for run, state, age in rows]
 
@@ -38,9 +39,9 @@ def run_json(run: RunFound) -> dict[str, Any]:
 def story_lines(story: Story, now: datetime, link: str) -> Iterator[str]:
     """The story of a run in about ten lines. `link` is its page in the Temporal UI, or empty."""
     run = story.run
-    yield f"{run.id}: {run.state}"
+    yield f"{printable(run.id)}: {run.state}"
     ref = f", ref {story.ref}" if story.ref else ""
-    yield f"{story.workflow} for ticket {run.ticket} of tenant {run.tenant} ({run.tool}){ref}"
+    yield f"{story.workflow} for ticket {one_line(run.ticket)} of tenant {run.tenant} ({run.tool}){ref}"
     yield _began(story)
     width = max((len(step.activity) for step in story.steps), default=0)
     for step in story.steps:

@@ -44,7 +44,8 @@ class RunFilter:
             conditions.append(f"{search_attributes.OUTCOME.name} IN ({_listed(self.outcomes)})")
         if self.waiting or self.waiting_for:
             statuses = (WorkflowExecutionStatus.RUNNING,)  # one that was terminated while parked keeps its attribute
-            conditions.append(f"{search_attributes.WAITING_FOR.name} IS NOT NULL")
+            if not self.waiting_for:
+                conditions.append(f"{search_attributes.WAITING_FOR.name} IS NOT NULL")
         if statuses:
             names = [status.name.title().replace("_", "") for status in statuses]
             conditions.append(f"ExecutionStatus IN ({_listed(names)})")
