@@ -3,21 +3,22 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
+import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.failures import as_failures, attempt_budget
+from activities.failures import attempt_budget, failure
 from activities.ticketing import Plugins, plugin_for
 from deskhand.runs.order import Order, RunsRefusedError, RunsUnavailableError, Taken
 from deskhand.runs.pacing import Pace
 from plugins.base import TicketingToolPlugin, TicketMetadata
-from plugins.exceptions import APIError, RateLimitError, ValidationError
+from plugins.exceptions import MAX_MESSAGE, APIError, RateLimitError, ValidationError
 from plugins.payload import rebuild
 from plugins.tenants import TenantConfig
 from plugins.types import EventKind, Priority, TenantMode
@@ -41,6 +42,8 @@ MAX_RAW = 1_000_000
 """Bytes that a payload may have. Those of our plugins have a few hundred."""
 
 _DIGEST = 8
+
+log = structlog.get_logger(__name__)
 
 
 class MissingRuns(Protocol):
@@ -87,22 +90,21 @@ class StartMissing:
 def _as_failures() -> Iterator[None]:
     """As for the other activities, with more patience for a vendor that asks for a pause."""
     try:
-        with as_failures():
-            try:
-                yield
-            except RateLimitError as error:
-                if error.retry_after is None:
-                    raise
-                raise ApplicationError(
-                    str(error),
-                    type="RateLimitError",
-                    non_retryable=error.retry_after > LONGEST_PAUSE,
-                    next_retry_delay=timedelta(seconds=max(1, error.retry_after)),
-                ) from None
-    except RunsUnavailableError as error:
-        raise ApplicationError(f"Temporal does not take a run now: {error}", type="RunsUnavailableError") from None
-    except RunsRefusedError as error:
-        raise ApplicationError(f"Temporal refuses a run: {error}", type="RunsRefusedError") from None
+        yield
+    except (RunsUnavailableError, RunsRefusedError) as error:
+        why = f"Temporal does not take a run: {error}"
+        raise ApplicationError(why[:MAX_MESSAGE], type=type(error).__name__) from None
+    except Exception as error:
+        failed = failure(error, attempt=activity.info().attempt)
+        if isinstance(error, RateLimitError) and error.retry_after is not None:
+            failed = ApplicationError(
+                failed.message,
+                *failed.details,
+                type=failed.type,
+                non_retryable=error.retry_after > LONGEST_PAUSE,
+                next_retry_delay=failed.next_retry_delay,
+            )
+        raise failed from None
 
 
 def _held(tenant: TenantConfig) -> str:
@@ -143,10 +145,12 @@ class _Walk:
     async def go(self, most: int) -> bool:
         """Take this many more tickets at most; whether any are left."""
         enough = len(self._handled) + most
-        async for payload in _each(self._plugin.recent_tickets(self._given.tenant_id, self._given.since)):
-            await self._take(payload)
-            if len(self._handled) >= enough or activity.is_worker_shutdown():
-                return True
+        tickets = self._plugin.recent_tickets(self._given.tenant_id, self._given.since)
+        async with aclosing(_each(tickets)) as payloads:
+            async for payload in payloads:
+                await self._take(payload)
+                if len(self._handled) >= enough or activity.is_worker_shutdown():
+                    return True
         return False
 
     async def _take(self, payload: dict[str, Any]) -> None:
@@ -157,7 +161,7 @@ class _Walk:
             identity = hashlib.sha256(raw).hexdigest()
             order = self._order(raw)
         except Exception as error:  # whatever a plugin makes of one ticket, the others have their turn
-            activity.logger.warning("a ticket is unusable: %s", _reason(error))
+            log.warning("ticket.unusable", tool=self._given.tool, tenant=self._given.tenant_id, why=_reason(error))
             self._count("unusable", identity)
             return
         if order is None:
@@ -214,7 +218,7 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ValidationError) else type(error).__name__
 
 
-async def _each(tickets: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+async def _each(tickets: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any]]:
     """The same, each within `NEXT_SECONDS`."""
     try:
         while True:
