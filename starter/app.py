@@ -54,7 +54,7 @@ def create_app(
     """
     webhooks = _Webhooks(Door(plugins, tenants, runs), settings)
     readiness = _Readiness(tenants, takers or {"temporal": runs.check}, remembers)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/webhooks/{tool_type}/{tenant_id}", webhooks.answer, methods=["POST"]),
             Route("/webhooks/{tool_type}", webhooks.answer, methods=["POST"]),
@@ -64,6 +64,9 @@ def create_app(
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
+    # A redirect would go to whatever host the sender names, and no vendor follows one.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Webhooks:

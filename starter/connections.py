@@ -6,6 +6,7 @@ connections as requests and answers in plain text, health probes too: the applic
 """
 
 import asyncio
+from http import HTTPStatus
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -44,6 +45,19 @@ def timed_protocol(seconds: float, max_in_flight: int) -> type[H11Protocol]:
             if self.conn.their_state is h11.SEND_BODY:
                 self._watch()
 
+        def send_400_response(self, msg: str) -> None:
+            """What comes is not HTTP. uvicorn would answer in plain text, and fail where there is an answer already."""
+            del msg
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                self.transport.write(_answer(400, "This is not HTTP/1.1."))
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # the application has nobody to answer any more
+                self.cycle.message_event.set()
+            self.transport.close()
+
+        def _should_upgrade(self) -> bool:
+            return False  # nor a warning about it: it is for the server to ignore what it does not speak (RFC 9110)
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_watch()
             super().connection_lost(exc)
@@ -66,14 +80,15 @@ def timed_protocol(seconds: float, max_in_flight: int) -> type[H11Protocol]:
             if self.transport.is_closing():
                 return
             if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-                self.transport.write(_answer(seconds))
+                self.transport.write(_answer(408, f"A request's head must arrive within {seconds:g} s."))
             self.transport.close()
 
     return TimedProtocol
 
 
-def _answer(seconds: float) -> bytes:
-    """To one who has begun a request."""
-    response = problem(408, f"A request's head must arrive within {seconds:g} s.")
+def _answer(status: int, detail: str) -> bytes:
+    """The last on a connection whose request never came to the application."""
+    response = problem(status, detail)
+    response.headers["Connection"] = "close"
     head = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
-    return b"HTTP/1.1 408 Request Timeout\r\n" + head + b"\r\n" + bytes(response.body)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), head, bytes(response.body))
