@@ -13,7 +13,7 @@ from deskhand.db.migrate import migrate
 from deskhand.devstack import lock
 from deskhand.devstack.errors import DevStackError
 from deskhand.devstack.postgres import DatabaseUrls, PostgresCluster
-from deskhand.devstack.process import ChildProcess
+from deskhand.devstack.process import ChildProcess, ProcessSpec
 from deskhand.devstack.services import Services, at, temporal_address
 from deskhand.devstack.state import FOLDER_VARIABLE, State, busy_ports
 from deskhand.devstack.temporal import DYNAMIC_CONFIG, NAMESPACE, prepare_namespace, temporal_spec
@@ -108,6 +108,26 @@ class Stack:
     async def start(self, name: str) -> None:
         """Start a process that was killed or stopped, and wait until it is ready."""
         await self._process(name).start()
+        self._stopped.discard(name)
+
+    def spec(self, name: str) -> ProcessSpec:
+        """What a process is started from. It holds secrets."""
+        return self._process(name).spec
+
+    async def add(self, spec: ProcessSpec) -> None:
+        """Start one more process, under a name of its own, until the end of the stack or until it is removed.
+
+        Raises:
+            DevStackError: the name is taken, or the process did not become ready.
+        """
+        if spec.name in self._processes:
+            raise DevStackError(f"there is a {spec.name} in this stack already")
+        await self._start_process(ChildProcess(spec))
+
+    async def remove(self, name: str) -> None:
+        """Stop a process that was added, and forget it."""
+        await self._process(name).stop()
+        del self._processes[name]
         self._stopped.discard(name)
 
     async def watch(self) -> None:
