@@ -38,7 +38,7 @@ from deskhand.tenants.store import TenantStore
 from plugins.base import TicketingToolPlugin
 from plugins.registry import load_plugins
 from plugins.tenants import TenantConfigs
-from workflows.contracts import resumed_queue
+from workflows.contracts import TASK_QUEUE, reconcile_queue, resumed_queue
 from workflows.enhance_ticket import EnhanceTicket
 from workflows.reconcile import Reconcile, ReconcileRegularly
 from workflows.record_resolution import RecordResolution
@@ -49,6 +49,8 @@ GRACE = timedelta(seconds=35)
 ACTIVITIES = 50
 """How many activities run at once: mostly they wait for a vendor. What is more waits at Temporal, which hands tasks out
 in fair order; what a worker has taken, it has taken."""
+PASSES = 5
+"""How many passes of reconciliation walk at once, for minutes each."""
 WORKFLOW_TASKS = 20
 """How many workflow tasks and local activities run at once. They need the processor, so that more would only be slower,
 and run into the milliseconds of their budgets."""
@@ -89,7 +91,7 @@ async def run(settings: Settings) -> None:
         await bound_resumed(client, settings.task_queue)
         threads = exits.enter_context(ThreadPoolExecutor(ACTIVITIES, thread_name_prefix="extract"))
         tenants = TenantStore(pool, payload_keys, credential_keys)
-        doing = activities(registry.bind(tenants, http), tenants, TicketHistory(pool))
+        doing = activities(registry.bind(tenants, http), tenants, TicketHistory(pool), settings.task_queue)
         workers = _workers(client, settings.task_queue, doing, threads)
         for worker in workers:
             await exits.enter_async_context(worker)
@@ -104,8 +106,10 @@ async def run(settings: Settings) -> None:
 
 def _workers(
     client: Client, task_queue: str, doing: Sequence[Callable[..., Any]], threads: ThreadPoolExecutor
-) -> tuple[Worker, Worker]:
-    """One for new work, and one for the attempts of runs that were parked, which have a queue of their own."""
+) -> tuple[Worker, ...]:
+    """One for new work, one for the attempts of runs that were parked, and one for passes of reconciliation: these have
+    queues of their own.
+    """
     return (
         Worker(
             client,
@@ -127,6 +131,14 @@ def _workers(
             max_concurrent_activities=ACTIVITIES,
             graceful_shutdown_timeout=GRACE,
         ),
+        Worker(
+            client,
+            task_queue=reconcile_queue(task_queue),
+            activities=doing,
+            activity_executor=threads,
+            max_concurrent_activities=PASSES,
+            graceful_shutdown_timeout=GRACE,
+        ),
     )
 
 
@@ -136,6 +148,7 @@ def _queues(task_queue: str) -> tuple[Queue, ...]:
         (task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
         (task_queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
         (resumed_queue(task_queue), TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+        (reconcile_queue(task_queue), TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     )
 
 
@@ -155,7 +168,10 @@ async def _health(settings: Settings) -> AsyncIterator[Readiness]:
 
 
 def activities(
-    plugins: Mapping[str, TicketingToolPlugin], tenants: TenantConfigs, history: TicketHistory
+    plugins: Mapping[str, TicketingToolPlugin],
+    tenants: TenantConfigs,
+    history: TicketHistory,
+    task_queue: str = TASK_QUEUE,
 ) -> list[Callable[..., Any]]:
     """Every activity over its dependencies: the one place that knows them all."""
     return [
@@ -167,13 +183,8 @@ def activities(
         UpdateTicket(plugins).run,
         LookAgain(plugins).run,
         RecordTicket(history).run,
-        StartMissing(plugins, _missing_runs).run,
+        StartMissing(plugins, lambda: MissingRuns(activity.client(), task_queue)).run,
     ]
-
-
-def _missing_runs() -> MissingRuns:
-    """Over the client and the task queue of the worker that runs the activity."""
-    return MissingRuns(activity.client(), activity.info().task_queue)
 
 
 async def _connect(

@@ -26,9 +26,7 @@ from workflows import contracts
 from workflows.contracts import Delivery, ReconcileInput, ReconcileStep, Walked
 from workflows.identity import workflow_id
 
-STARTS_PER_SECOND = 20.0
-"""How many runs of one tenant are started a second: what was missed must not keep new tickets waiting."""
-MOST = 20_000
+MOST = 5_000
 """How many tickets an attempt is done with at most before the workflow goes on with another: at this rate, 17 minutes
 of an attempt's 30, and less than the hour that Zendesk's cursors are good for."""
 MOST_NAMED = 1_000
@@ -124,7 +122,7 @@ class _Walk:
         self._plugin = plugin
         self._tenant = tenant
         self._runs = runs
-        self._pace = Pace(STARTS_PER_SECOND)
+        self._pace = Pace()
         said = activity.info().heartbeat_details
         # As JSON, where bytes are base64: without a type they would be decoded as text.
         begin = Walked.model_validate_json(said[0]) if said else given.walked

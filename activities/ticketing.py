@@ -127,6 +127,7 @@ class GetTicket:
             plugin = plugin_for(self.plugins, given.tool)
             try:
                 async with attempt_budget():
+                    _require_not_paused((await plugin.tenant(metadata.tenant_id)).mode)
                     ticket = await plugin.get_ticket(metadata.tenant_id, metadata.ticket_id)
                     if ticket is None:
                         return TicketAnswer(ticket=None)
@@ -231,4 +232,5 @@ class LookAgain:
         with as_failures():
             plugin = plugin_for(self.plugins, given.tool)
             async with attempt_budget():
+                _require_not_paused((await plugin.tenant(given.tenant_id)).mode)
                 return Sighting(found=await plugin.has_note(given.tenant_id, given.ticket_id, given.ref))

@@ -17,8 +17,6 @@ DEFAULT_ADDRESS = "localhost:7233"
 
 log = structlog.get_logger(__name__)
 
-log = structlog.get_logger(__name__)
-
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):([0-9]{1,5})")
 
 

@@ -26,6 +26,7 @@ from plugins.types import ConnectionReport, EventKind, Priority, TenantSettings,
 TENANT_ID = re.compile(r"[a-zA-Z0-9\-]+")
 MAX_TENANT_ID = 64
 MAX_TICKET_ID = 100
+MAX_VERSION = 64
 
 ConnectionT = TypeVar("ConnectionT", bound=BaseModel)
 
@@ -168,8 +169,13 @@ class TicketingToolPlugin(ABC):
         return None
 
     def resolution_version(self, payload: dict[str, Any]) -> str:
-        """`resolved_version`, or 16 hex digits of the signed bytes' SHA-256 where the plugin cannot tell."""
-        return self.resolved_version(payload) or hashlib.sha256(signed_bytes(payload)).hexdigest()[:16]
+        """`resolved_version`, if it has no more than 64 characters, since it stands in histories and rows; else 16 hex
+        digits of the signed bytes' SHA-256.
+        """
+        version = self.resolved_version(payload)
+        if version and len(version) <= MAX_VERSION:
+            return version
+        return hashlib.sha256(signed_bytes(payload)).hexdigest()[:16]
 
     def describe(self, ticket: dict[str, Any], metadata: TicketMetadata) -> TicketContext:
         """The vendor's JSON as bounded text. Default: only what the metadata says."""

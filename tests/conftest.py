@@ -22,6 +22,9 @@ TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
     # It hangs without a word at the default of 200.
     "frontend.WorkflowTimeSkippingMaxSkipPerSession": "5000",
+    # Or the deletion of a finished run takes a minute.
+    "history.visibilityProcessorUpdateAckInterval": '"1s"',
+    "history.transferProcessorUpdateAckInterval": '"1s"',
 }
 
 

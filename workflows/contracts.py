@@ -48,6 +48,11 @@ def reconcile_id(tenant_id: str) -> str:
     return f"reconcile:{tenant_id}"
 
 
+def reconcile_queue(task_queue: str) -> str:
+    """Where the walks over a tool's tickets go, which take minutes: they hold none of the slots that tickets need."""
+    return f"{task_queue}-reconcile"
+
+
 class Delivery(Value):
     """One delivery as the door took it. The raw bytes cross as base64: signatures cover bytes, not JSON."""
 
@@ -114,6 +119,8 @@ class RunInput(Value):
 
     delivery: Delivery
     patience: Patience = Field(default_factory=Patience)
+    may_have_landed: bool = False
+    """Whether an earlier run of the same ticket may have left the note: this one was started again."""
 
 
 class RunResult(Value):

@@ -33,6 +33,7 @@ class EnhanceTicket:
     @workflow.init
     def __init__(self, given: RunInput) -> None:
         self._delivery = given.delivery
+        self._may_have_landed = given.may_have_landed
         self._steps = Steps(given)
 
     @workflow.run
@@ -60,7 +61,7 @@ class EnhanceTicket:
 
         note = await self._steps.patiently(
             contracts.WRITE_NOTE,
-            policies.WRITE_NOTE,
+            policies.EXTRACT_NOTE,
             WriteNoteInput(
                 tool=delivery.tool,
                 ref=ref,
@@ -95,7 +96,7 @@ class EnhanceTicket:
         update = await self._steps.patiently(
             contracts.UPDATE_TICKET,
             policies.UPDATE_TICKET,
-            UpdateTicketInput(**where.model_dump(), note=note),
+            UpdateTicketInput(**where.model_dump(), note=note, may_have_landed=self._may_have_landed),
             again=_doubting,
         )
         unseen = await self._look_again(where) if update.look_again else ""

@@ -60,8 +60,13 @@ _SPREAD = 0.1
 """How much later than a vendor said, at most, as a share: those that were told the same must not all come at once."""
 
 
+MAX_EVENTS = 40_000
+MAX_BYTES = 40_000_000
+"""Temporal ends a run at 51,200 events or 50 MB. A week of waiting has about a thousand events."""
+
+
 class ExpiredError(Exception):
-    """The run's deadline is over. The message is its account."""
+    """The run's deadline is over, or its history full. The message is its account."""
 
 
 def waiting_for(error: ActivityError) -> Waiting | None:
@@ -96,6 +101,7 @@ class Parking:
         self._waiting: Waiting | None = None
         self._began: datetime | None = None
         self._wakes = 0
+        self._in_a_row = 0
         self.resumed = 0
 
     def resume(self) -> None:
@@ -118,9 +124,11 @@ class Parking:
             ExpiredError: the deadline came first.
         """
         why = account(error)
+        _require_room(waiting, why)
         now = workflow.now()
         self._began = self._began or now
         left = workflow.info().start_time + timedelta(seconds=self._patience.deadline) - now
+        self._in_a_row = self._in_a_row + 1 if waiting is self._waiting else 0
         delay = self._delay(waiting, now - self._began, retry_after(error))
         until = left if delay is None else min(left, delay)
         self._tell(waiting, why, now, None if delay is None else now + until)
@@ -141,15 +149,15 @@ class Parking:
         if waiting is Waiting.PRIVACY:
             return None
         chance = workflow.random().random()
-        if said is not None:
-            return timedelta(seconds=max(1.0, said) * (1 + _SPREAD * chance))
         patience = self._patience
-        if self._wakes < len(patience.first):
-            most = patience.first[self._wakes]
-        elif parked < timedelta(seconds=patience.hourly_until):
-            most = patience.hourly
-        else:
-            most = patience.later
+        steady = patience.hourly if parked < timedelta(seconds=patience.hourly_until) else patience.later
+        if said is not None:
+            # What the vendor says is the least. One that says "a second" all day long is not asked every second: that
+            # would be no kindness to it, and the run's history would outgrow what Temporal keeps.
+            least = max(1.0, said)
+            most = min(least * 2 ** min(self._in_a_row, 20), steady)
+            return timedelta(seconds=least + max(most - least, least * _SPREAD) * chance)
+        most = patience.first[self._wakes] if self._wakes < len(patience.first) else steady
         return timedelta(seconds=max(1.0, most * chance))  # full jitter: they do not all come back at once
 
     def _tell(self, waiting: Waiting, why: str, now: datetime, next_try: datetime | None) -> None:
@@ -162,6 +170,13 @@ class Parking:
             f"{code(why, 600)}\n\n{_MENDS[waiting]}\n\n"
             f"Next try: {when}. To go on at once: `deskhand runs resume {workflow.info().workflow_id}`"
         )
+
+
+def _require_room(waiting: Waiting, why: str) -> None:
+    """End the run with an account while there is room for one: what outgrows its history, Temporal ends without."""
+    info = workflow.info()
+    if info.get_current_history_length() > MAX_EVENTS or info.get_current_history_size() > MAX_BYTES:
+        raise ExpiredError(f"given up since its history is full of attempts ({waiting}): {why}")
 
 
 def _summary(waiting: Waiting, why: str) -> str:

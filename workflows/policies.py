@@ -110,6 +110,14 @@ WRITE_NOTE = Policy(
     attempt=_seconds(30),
     tries=2,
     first_delay=_seconds(1),
+    then="the extractive writer writes it",
+    summary="Have the note written by the model",
+)
+# Without a model it is a matter of milliseconds: a killed worker's attempt need not be waited for any longer.
+EXTRACT_NOTE = Policy(
+    attempt=_seconds(5),
+    tries=2,
+    first_delay=_seconds(1),
     summary="Write the note",
 )
 UPDATE_TICKET = Policy(

@@ -75,6 +75,7 @@ class Reconcile:
                 result_type=ReconcileStep,
                 summary=policies.START_MISSING.summary,
                 priority=Priority(fairness_key=given.tenant_id),
+                task_queue=contracts.reconcile_queue(workflow.info().task_queue),
                 heartbeat_timeout=policies.START_MISSING_HEARTBEAT,
                 **policies.START_MISSING.options(),
             )

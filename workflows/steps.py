@@ -106,7 +106,7 @@ class Steps:
 
         Args:
             again: makes the next attempt's input out of the last one's and its failure.
-            local: the first attempts are inside the workflow's worker.
+            local: the attempts are inside the workflow's worker.
 
         Raises:
             ActivityError: a failure that no waiting can mend, or the run was cancelled.
@@ -114,12 +114,9 @@ class Steps:
         """
         seen = self._parking.resumed
         try:
-            if local:
-                return await self.local(ref, policy, value)
-            return await self.remote(ref, policy, value)
+            return await (self.local if local else self.remote)(ref, policy, value)
         except ActivityError as error:
             failed = error
-        once = (policies.OVER_BUDGET if local else policy).once()
         while True:
             waiting = None if is_cancelled_exception(failed) else waiting_for(failed)
             if waiting is None:
@@ -128,14 +125,19 @@ class Steps:
             await self._parking.wait(failed, waiting, seen)
             seen = self._parking.resumed
             try:
-                answer = await self.remote(
-                    ref, once, value, task_queue=contracts.resumed_queue(workflow.info().task_queue)
-                )
+                answer = await self._once(ref, policy.once(), value, local=local)
             except ActivityError as error:
                 failed = error
                 continue
             self._parking.left()
             return answer
+
+    async def _once(
+        self, ref: ActivityRef[TakesT, ReturnsT], policy: Policy, value: TakesT, *, local: bool
+    ) -> ReturnsT:
+        if local:  # it calls no vendor; and a remote one would put its input, the delivery, into history at each wake
+            return await self.local(ref, policy, value)
+        return await self.remote(ref, policy, value, task_queue=contracts.resumed_queue(workflow.info().task_queue))
 
     async def admit(self) -> Admitted:
         """Judge the delivery and read it, as the door did, so that every run has the verdict and metadata on record.

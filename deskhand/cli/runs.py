@@ -102,14 +102,21 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 def resume(
     runs: RunIds = None, tenant: OfTenant = None, waiting_for: WaitingFor = None, dry_run: DryRun = False
 ) -> None:
-    """Have parked runs make their next attempt now: those named, or all of a tenant's at a bounded rate."""
+    """Have parked runs make their next attempt now: those named, or all of a tenant's at a bounded rate.
+
+    Those that wait for privacy are left alone, unless they are named, or --waiting-for says so: each would write its
+    note once more.
+    """
     named = _named(runs, tenant)
     if tenant is None:
         if waiting_for is not None:
             raise CliError("--waiting-for: is for all of a tenant's runs; give --tenant as well")
         _named_ones(named, Runs.resume, "resumed", dry_run)
         return
-    _all_waiting(load_settings(), str(_tenant(tenant)), waiting_for or ANY, Runs.resume, "resumed", dry_run)
+    which = RunFilter(
+        tenant=_tenant(tenant), **(_waiting(waiting_for) if waiting_for else {"waiting": True, "but_privacy": True})
+    )
+    _all_waiting(load_settings(), which, Runs.resume, "resumed", dry_run)
 
 
 @app.command()
@@ -125,46 +132,60 @@ def cancel(
         return
     if waiting_for is None:
         raise CliError(f"--waiting-for: is needed beside --tenant; --waiting-for {ANY} means every parked run")
-    _all_waiting(load_settings(), str(_tenant(tenant)), waiting_for, Runs.cancel, "asked to end", dry_run)
+    which = RunFilter(tenant=_tenant(tenant), **_waiting(waiting_for))
+    _all_waiting(load_settings(), which, Runs.cancel, "asked to end", dry_run)
 
 
 @app.command()
-def retry(run: RunId) -> None:
+def retry(
+    run: RunId,
+    not_there: Annotated[
+        bool,
+        typer.Option("--not-there", help="You looked: the note is not on the ticket. For tools that cannot be asked."),
+    ] = False,
+) -> None:
     """Start a run again that has ended, whatever its outcome: the same id, the same delivery, patience from now.
 
-    A note that is on the ticket already is found and not written twice.
+    A note that is on the ticket already is found and not written twice. Where the tool cannot be asked for it, and the
+    run came as far as writing, nothing is written without --not-there.
     """
     settings = load_settings()
-    asyncio.run(_retry(settings, run))
+    asyncio.run(_retry(settings, run, not_there))
 
 
 @app.command()
 def redrive(
-    since: Annotated[str | None, typer.Option(metavar="SPAN", help="How far back, such as 2h.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="Runs as well: those that failed since then, such as 2h.")
+    ] = None,
     tenant: OfTenant = None,
     outcome: Annotated[
         list[Outcome] | None, typer.Option(help=f"Only this outcome, {', '.join(REDRIVEN)}; may be repeated.")
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Start everything again that failed in the last hours, and let the spool's quarantine try again.
+    """Let the spool's quarantine try again, and with --since start everything again that failed since then.
 
     A run that has run again since is left alone.
     """
     settings = load_settings()
-    if since is None:
-        raise CliError("--since: is missing; say how far back, such as --since 2h")
+    if since is None and outcome:
+        raise CliError("--outcome: is about runs that failed; say how far back, such as --since 2h")
     for given in outcome or ():
         if given not in REDRIVEN:
             raise CliError(f"--outcome {given}: must be {', '.join(REDRIVEN)}; `deskhand runs retry` takes any run")
     keyring_of(settings, "payload_keys")
-    now = datetime.now(UTC)
-    which = failed_since(now - parse_duration("--since", since), now, _tenant(tenant), tuple(outcome or ()))
+    of_tenant = _tenant(tenant)
     so_far = Redriven()
-    interruptible(
-        _redrive(settings, which, so_far, dry_run),
-        lambda: f"{so_far.started} of {counted(so_far.total, 'run')} started again; those are left alone the next time",
-    )
+    if since is not None:
+        now = datetime.now(UTC)
+        which = failed_since(now - parse_duration("--since", since), now, of_tenant, tuple(outcome or ()))
+        interruptible(
+            _redrive(settings, which, so_far, dry_run),
+            lambda: (
+                f"{so_far.started} of {counted(so_far.total, 'run')} started again; those are left alone the next time"
+            ),
+        )
     if dry_run:
         print_spool(asyncio.run(spool_state(settings)))
     else:
@@ -191,13 +212,13 @@ async def _story(settings: Settings, run: str) -> tuple[Story, str]:
         return story, ui_link(settings.temporal_ui_url, client.namespace, found)
 
 
-async def _retry(settings: Settings, run: str) -> None:
+async def _retry(settings: Settings, run: str, not_there: bool) -> None:
     keyring_of(settings, "payload_keys")
     async with temporal_client(settings) as client:
         found = await Runs(client).look(run)
         if not found.open:
             print("\n".join(run_lines([found], datetime.now(UTC))))
-        await Again(client, TemporalRuns(client, settings.task_queue)).retry(found)
+        await Again(client, TemporalRuns(client, settings.task_queue)).retry(found, not_there=not_there)
         print(f"{found.id}: started again; see `deskhand runs show {found.id}`")
 
 
@@ -218,7 +239,7 @@ async def _redrive(settings: Settings, which: RunFilter, so_far: Redriven, dry_r
             raise
         finally:
             progress.clear()
-    left = f", {so_far.left} left alone (run again since, or gone)" if so_far.left else ""
+    left = f", {so_far.left} left alone (run again since, gone, or refused)" if so_far.left else ""
     print(f"{counted(so_far.started, 'failed run')} started again{left}")
     if so_far.unopened:
         print(f"{counted(so_far.unopened, 'run')} could not be opened:")
@@ -236,10 +257,10 @@ async def _act_on_named(settings: Settings, named: list[str], act: Act, done: st
         return await act_on_named(client, named, act, done, dry_run)
 
 
-def _all_waiting(settings: Settings, tenant: str, waiting_for: str, act: Act, done: str, dry_run: bool) -> None:
+def _all_waiting(settings: Settings, which: RunFilter, act: Act, done: str, dry_run: bool) -> None:
     tally = Tally(0)
     interruptible(
-        _act_on_waiting(settings, RunFilter(tenant=tenant, **_waiting(waiting_for)), tally, act, done, dry_run),
+        _act_on_waiting(settings, which, tally, act, done, dry_run),
         lambda: f"{tally.done} of {counted(tally.total, 'run')} {done}; the others are as they were",
     )
 

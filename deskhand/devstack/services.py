@@ -46,6 +46,7 @@ class Services:
                 [sys.executable, str(_TREE / "worker.py")],
                 self._worker(),
                 lambda pid: temporal.polls(temporal_address(self._state), TASK_QUEUE, pid),
+                stop_seconds=40,  # it lets what it is at finish
             ),
         )
 
@@ -109,7 +110,12 @@ class Services:
         return tuple(part for tool, port in self._state.ports.tools.items() for part in (f"--{tool}-port", str(port)))
 
     def _spec(
-        self, name: str, argv: Sequence[str], env: Mapping[str, str], ready: Callable[[int], Awaitable[bool]]
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        ready: Callable[[int], Awaitable[bool]],
+        stop_seconds: float = 10,
     ) -> ProcessSpec:
         return ProcessSpec(
             name=name,
@@ -118,6 +124,7 @@ class Services:
             log=self._state.log(name),
             folder=_TREE,
             ready=ready,
+            stop_seconds=stop_seconds,
         )
 
 

@@ -1,23 +1,38 @@
 """Logs of every process: one line each on standard error, as JSON or readable, the libraries' lines among them.
 
 Log with `structlog.get_logger()`: an event name and plain fields. Anything but plain values is reduced to its type
-name, so that no payload, model or exception text gets into a log by way of a field.
+name, so that no payload, model or exception text gets into a log by way of a field, and exceptions to type and place.
 """
 
 import logging
 import re
 import sys
+import traceback
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+from temporalio.exceptions import ApplicationError
 
 from deskhand.settings import Settings
+from plugins import exceptions
 
 MAX_VALUE = 500
 """Characters of one field that are kept."""
 MAX_ITEMS = 20
 """Items of one list that are kept."""
+
+MAX_FRAMES = 8
+"""Frames of a traceback that are told, the last ones."""
+
+OURS = frozenset(
+    (
+        *(name for name, error in vars(exceptions).items() if isinstance(error, type)),
+        *("DatabaseUnavailableError", "NotMigratedError", "SealError", "TenantPausedError", "TenantStoreError"),
+    )
+)
+"""Types of failures whose words name a field and a reason, and never a ticket's content or a secret."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CHATTY = ("httpx", "httpcore", "asyncio", "markdown_it")
@@ -49,7 +64,7 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                told_exception,
                 _renderer(settings),
             ],
         )
@@ -68,6 +83,35 @@ def plain_values(logger: WrappedLogger, method: str, event: EventDict) -> EventD
     """A structlog processor: fields become bounded plain values without control characters, all else a type name."""
     del logger, method
     return {name: value if name in _STRUCTLOG_OWN else _plain(value) for name, value in event.items()}
+
+
+def told_exception(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A structlog processor: of an exception the type, and where it was raised; its words only where they are ours.
+
+    The words of whatever else is raised may quote a ticket, and so may a traceback's last line.
+    """
+    del logger, method
+    error = _exception(event.pop("exc_info", None))
+    if error is None:
+        return event
+    event["error"] = error.type or type(error).__name__ if isinstance(error, ApplicationError) else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    event["where"] = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames]
+    if isinstance(error, ApplicationError):
+        said = error.details[0] if error.details and isinstance(error.details[0], dict) else {}
+        if "where" in said:  # the activity's; the traceback leads only to where it was turned into a failure
+            event["where"] = _scalar(said["where"])
+        if error.type in OURS:
+            event["why"] = _scalar(error.message)
+    return event
+
+
+def _exception(given: object) -> BaseException | None:
+    if given is True:
+        return sys.exc_info()[1]
+    if isinstance(given, tuple):
+        given = given[1]
+    return given if isinstance(given, BaseException) else None
 
 
 # Traceback and record: structlog reads them itself, after this processor.
@@ -94,4 +138,4 @@ def _scalar(value: object) -> object:
 def _renderer(settings: Settings) -> Processor:
     if settings.log_format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

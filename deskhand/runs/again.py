@@ -12,12 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deskhand.crypto.sealing import SealError
 from deskhand.runs.handling import RPC_TIMEOUT, RunError, Runs
-from deskhand.runs.order import Order, Taken
+from deskhand.runs.order import Order, RunsRefusedError, Taken
 from deskhand.runs.pacing import Pace
 from deskhand.runs.starting import TemporalRuns
 from deskhand.runs.visibility import RunFilter, RunFound
 from plugins.types import Priority
-from workflows.contracts import Outcome, RunInput
+from workflows.contracts import UPDATE_TICKET, Outcome, RunInput
 from workflows.policies import priority_key
 
 REDRIVEN = (Outcome.FAILED, Outcome.EXPIRED, Outcome.REJECTED)
@@ -40,7 +40,7 @@ class Redriven:
     """How many runs had failed when it began."""
     started: int = 0
     left: int = 0
-    """Runs that have run again since, or whose history is gone."""
+    """Runs that have run again since, whose history is gone, or that Temporal refuses."""
     unopened: int = 0
     """Runs whose input does not open with these payload keys."""
     problems: list[str] = field(default_factory=list)
@@ -64,8 +64,11 @@ class Again:
         self._runs = Runs(client)
         self._starter = starter
 
-    async def retry(self, run: RunFound) -> None:
+    async def retry(self, run: RunFound, *, not_there: bool = False) -> None:
         """Start a run again, whatever its outcome. A note that is on the ticket is found, not written twice.
+
+        Where the run came as far as writing, and the tool cannot be asked for the note, the new one ends `unconfirmed`
+        without writing, unless somebody has looked and says that it is `not_there`.
 
         Raises:
             RunError: it has not ended, its input is unusable, or somebody else has just started it again.
@@ -78,6 +81,8 @@ class Again:
                 "`deskhand runs cancel` ends it"
             )
         order = await self._order(run)
+        if not_there:
+            order = order.model_copy(update={"may_have_landed": False})
         taken = await self._starter.start(order, reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         if taken is not Taken.STARTED:
             raise RunError(f"{run.id}: somebody else has just started it again")
@@ -112,6 +117,9 @@ class Again:
             except RunError as error:
                 so_far.left += 1
                 _note(so_far, str(error))
+            except RunsRefusedError as error:  # it must not keep those behind it from their turn
+                so_far.left += 1
+                _note(so_far, f"{run.id}: Temporal refuses it: {error}")
             else:
                 so_far.started += started
                 so_far.left += not started
@@ -124,7 +132,7 @@ class Again:
         return await self._starter.start(await self._order(run)) is Taken.STARTED
 
     async def _order(self, run: RunFound) -> Order:
-        """The order that the run was started with."""
+        """The order that the run was started with, and the doubt that it leaves: a note may be there."""
         started = await self._started(run)
         converter = self._client.data_converter
         try:
@@ -140,7 +148,16 @@ class Again:
             delivery=given.delivery,
             priority=_PRIORITIES.get(started.priority.priority_key, "medium"),
             delivery_id=delivery_id,
+            may_have_landed=given.may_have_landed or await self._came_to_write(run),
         )
+
+    async def _came_to_write(self, run: RunFound) -> bool:
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+        async for event in handle.fetch_history_events(rpc_timeout=RPC_TIMEOUT):
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name == UPDATE_TICKET.name:
+                return True
+        return False
 
     async def _started(self, run: RunFound) -> WorkflowExecutionStartedEventAttributes:
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)

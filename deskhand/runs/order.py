@@ -28,6 +28,8 @@ class Order(Value):
     """The ticket's, as the delivery says: an urgent one goes before others of its tenant."""
     delivery_id: str = ""
     """The vendor's own id of the delivery: an unsigned header, only ever for people to look at."""
+    may_have_landed: bool = False
+    """Whether an earlier run of the same ticket may have left its note."""
 
 
 class Taken(StrEnum):

@@ -34,7 +34,8 @@ _PUT = """
 INSERT INTO spool (tenant_hash, ticket_hash, run_hash, sealed, refused_at, reason)
 SELECT $1, $2, $3, $4, CASE WHEN $5::text IS NULL THEN NULL ELSE now() END, $5
 WHERE (SELECT count(*) FROM (SELECT FROM spool WHERE tenant_hash = ANY ($6::bytea[]) LIMIT $7) AS kept) < $7
-ON CONFLICT (run_hash) DO NOTHING
+ON CONFLICT (run_hash) DO UPDATE SET refused_at = NULL, reason = NULL
+WHERE excluded.refused_at IS NULL AND spool.refused_at IS NOT NULL
 """
 _IS_KEPT = "SELECT EXISTS (SELECT FROM spool WHERE run_hash = $1)"
 _CAN_PUT = """
@@ -106,7 +107,8 @@ class Spool:
         self._turn_after = b""
 
     async def put(self, order: Order, *, refused: str | None = None) -> None:
-        """Keep an order: it is durable when this returns. One whose run is kept already is not kept twice.
+        """Keep an order: it is durable when this returns. One whose run is kept already is not kept twice; if that was
+        in quarantine, it gets another try.
 
         Args:
             refused: Temporal's reason, where it refused the order: it goes into quarantine at once.

@@ -41,7 +41,7 @@ class TemporalRuns:
             async with asyncio.timeout(START_SECONDS):
                 await self._client.start_workflow(
                     order.workflow,
-                    RunInput(delivery=delivery),
+                    RunInput(delivery=delivery, may_have_landed=order.may_have_landed),
                     id=order.run,
                     task_queue=self._task_queue,
                     id_reuse_policy=reuse,

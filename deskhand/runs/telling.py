@@ -10,7 +10,7 @@ from deskhand.runs.story import Pause, Step, Story
 from deskhand.runs.visibility import RunFound, ended
 from deskhand.runs.wording import counted, moment, one_line, span
 from plugins.rendering.characters import printable
-from workflows.contracts import Waiting
+from workflows.contracts import Outcome, Waiting
 
 
 def run_lines(runs: list[RunFound], now: datetime) -> list[str]:
@@ -137,7 +137,10 @@ def _way_on(story: Story) -> str:
             return f"nothing, or at once with {resume}"
     if run.outcome in ("posted", "dry_run", "recorded", "ignored"):
         return "nothing: it is done"
-    return f"`deskhand runs retry {run.id}` starts it again"
+    retry = f"`deskhand runs retry {run.id}`"
+    if run.outcome == Outcome.UNCONFIRMED:
+        return f"look at the ticket; only if the note is not there, {retry} with --not-there"
+    return f"{retry} starts it again"
 
 
 def _iso(when: datetime | None) -> str | None:

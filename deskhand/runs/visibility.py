@@ -22,6 +22,8 @@ class RunFilter:
     """Only runs that ended in one of these."""
     waiting: bool = False
     """Only runs that are parked."""
+    but_privacy: bool = False
+    """Of those, none that waits for privacy."""
     waiting_for: Waiting | None = None
     """Only runs that are parked for this."""
     statuses: tuple[WorkflowExecutionStatus, ...] = ()
@@ -46,6 +48,8 @@ class RunFilter:
             statuses = (WorkflowExecutionStatus.RUNNING,)  # one that was terminated while parked keeps its attribute
             if not self.waiting_for:
                 conditions.append(f"{search_attributes.WAITING_FOR.name} IS NOT NULL")
+        if self.but_privacy:
+            conditions.append(f"{search_attributes.WAITING_FOR.name} != {quoted(Waiting.PRIVACY)}")
         if statuses:
             names = [status.name.title().replace("_", "") for status in statuses]
             conditions.append(f"ExecutionStatus IN ({_listed(names)})")

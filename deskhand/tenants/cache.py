@@ -12,6 +12,8 @@ FRESH_SECONDS = 10.0
 """How long a tenant is served from memory: the longest that a change takes to be seen."""
 STALE_SECONDS = 15 * 60.0
 """How old a tenant may be that is served while the database is down."""
+HANG_SECONDS = 2.0
+"""How long a tenant that is known from before waits for a database that does not answer."""
 ABSENT_SECONDS = 2.0
 """How long "no such tenant" is believed: short, so that a tenant just added is soon seen."""
 MAX_ABSENT = 1_000
@@ -54,8 +56,20 @@ class TenantCache:
         if flight is None:
             flight = self._flights[tenant_id] = asyncio.create_task(self._refresh(tenant_id))
             flight.add_done_callback(lambda done: self._landed(tenant_id, done))
+        if held is not None and self._usable(held):
+            # A database that hangs keeps nobody waiting for what is known.
+            await asyncio.wait((flight,), timeout=HANG_SECONDS)
+            if not flight.done():
+                return self._stale(held)
         # Shielded: one caller who gives up must not fail the others.
         return await asyncio.shield(flight)
+
+    def _usable(self, held: _Held) -> bool:
+        return self._clock() < held.read_at + STALE_SECONDS
+
+    def _stale(self, held: _Held) -> TenantConfig:
+        held.ask_again_at = min(self._clock() + FRESH_SECONDS, held.read_at + STALE_SECONDS)
+        return held.config
 
     def _landed(self, tenant_id: str, flight: asyncio.Task[TenantConfig | None]) -> None:
         del self._flights[tenant_id]
@@ -67,11 +81,9 @@ class TenantCache:
             config = await self._read(tenant_id)
         except DatabaseUnavailableError:
             held = self._held.get(tenant_id)
-            now = self._clock()
-            if held is None or now >= held.read_at + STALE_SECONDS:
+            if held is None or not self._usable(held):
                 raise
-            held.ask_again_at = min(now + FRESH_SECONDS, held.read_at + STALE_SECONDS)
-            return held.config
+            return self._stale(held)
         now = self._clock()
         if config is None:
             self._held.pop(tenant_id, None)

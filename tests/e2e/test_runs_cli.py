@@ -21,7 +21,7 @@ from deskhand.runs.spool import Spool
 from deskhand.settings import Settings
 from plugins.types import TenantMode
 from tests.support.desk import Desk, Tenant, outcome
-from workflows.contracts import ENHANCE_TICKET, Delivery, Patience, RunInput, RunResult
+from workflows.contracts import ENHANCE_TICKET, Delivery, Outcome, Patience, RunInput, RunResult
 from workflows.search_attributes import WAITING_FOR
 
 NEVER = Patience(first=(10**8,), hourly=10**8, hourly_until=0, later=10**8, deadline=10**9)
@@ -209,6 +209,22 @@ async def test_a_parked_run_tells_why_it_waits_and_goes_on_when_told_to(desk: De
     assert again.failed_with(f"{run}: has ended (posted); `deskhand runs retry` starts it again"), again
 
 
+async def test_a_run_that_waits_for_privacy_is_resumed_only_by_name_or_reason(desk: Desk) -> None:
+    tenant = await desk.tenant("jira")
+    await tenant.vendor.fault("post_note", "public", times=None)
+    ((ticket_id, _),) = await parked(desk, tenant)
+    before = len(await tenant.vendor.log())
+
+    done = await deskhand(desk, "runs", "resume", "--tenant", tenant.id)
+    assert (done.code, done.out) == (0, f"0 runs of {tenant.id} resumed\n")
+    assert [call for call in (await tenant.vendor.log())[before:] if call["operation"] == "post_note"] == []
+
+    await tenant.vendor.clear_faults()
+    done = await deskhand(desk, "runs", "resume", "--tenant", tenant.id, "--waiting-for", "privacy")
+    assert (done.code, done.out) == (0, f"1 run of {tenant.id} resumed\n")
+    assert (await desk.handle(tenant.run(ticket_id)).result()).outcome is Outcome.POSTED
+
+
 async def test_one_that_cannot_be_resumed_keeps_none_of_the_others_from_it(desk: Desk) -> None:
     tenant = await desk.tenant("jira")
     await tenant.vendor.fault("get_ticket", "status", times=None, status=401)
@@ -362,7 +378,7 @@ async def test_everything_that_failed_is_redriven_once(desk: Desk) -> None:
 
     done = await deskhand(desk, "runs", "redrive", *since, "--outcome", "failed", "--outcome", "rejected")
     assert (done.code, done.err) == (0, "")
-    assert done.lines[0] == "2 failed runs started again, 1 left alone (run again since, or gone)"
+    assert done.lines[0] == "2 failed runs started again, 1 left alone (run again since, gone, or refused)"
     assert {(await handle.result()).outcome for _, handle in runs[1:]} == {"posted"}
     again = await deskhand(desk, "runs", "redrive", *since)
     assert again.lines[0].startswith("0 failed runs started again, 3 left alone")
@@ -370,8 +386,8 @@ async def test_everything_that_failed_is_redriven_once(desk: Desk) -> None:
     assert [len(await tenant.vendor.notes(ticket_id)) for ticket_id, _ in runs] == [1, 1, 1]
     assert await other.vendor.notes(ticket_of_other) == []
 
-    unnamed = await deskhand(desk, "runs", "redrive")
-    assert unnamed.failed_with("--since: is missing; say how far back, such as --since 2h"), unnamed
+    unnamed = await deskhand(desk, "runs", "redrive", "--outcome", "failed")
+    assert unnamed.failed_with("--outcome: is about runs that failed; say how far back, such as --since 2h"), unnamed
     bad = await deskhand(desk, "runs", "redrive", "--since", "2")
     assert bad.failed_with("--since: must be a whole number and its unit"), bad
     posted = await deskhand(desk, "runs", "redrive", "--since", "1h", "--outcome", "posted")
@@ -421,7 +437,7 @@ async def test_what_the_spool_holds_is_said_and_its_quarantine_redriven(desk: De
     assert blind.code == 0
     assert blind.lines[-1] == "spool: not looked at: DESKHAND_DATABASE_OPERATOR_URL is not set"
 
-    done = await deskhand(desk, "runs", "redrive", "--since", "1h", "--tenant", tenant.id)
+    done = await deskhand(desk, "runs", "redrive", "--tenant", tenant.id)
     assert done.lines[-1] == "1 delivery let out of the spool's quarantine"
 
     async def noted() -> bool:

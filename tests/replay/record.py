@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +48,7 @@ from tests.replay.replaying import WORKFLOWS
 from tests.replay.stand_ins import Script, Stage
 from tests.replay.stored import CONVERTER, FOLDER, Told, course_of, name_of, stored, versions
 from workflows import search_attributes
-from workflows.contracts import RESUME, TASK_QUEUE, Delivery, RunInput, reconcile_id, resumed_queue
+from workflows.contracts import RESUME, TASK_QUEUE, Delivery, RunInput, reconcile_id, reconcile_queue, resumed_queue
 
 IDENTITY = "recorder"
 """In place of the process and host that a client names by itself."""
@@ -155,6 +156,7 @@ async def record() -> dict[str, Told]:
         async with (
             Worker(client, task_queue=TASK_QUEUE, workflows=[*WORKFLOWS.values()], activities=doing),
             Worker(client, task_queue=resumed_queue(TASK_QUEUE), activities=doing),
+            Worker(client, task_queue=reconcile_queue(TASK_QUEUE), activities=doing),
         ):
             told = await asyncio.gather(*(take(client, stage, course, beginning) for course in COURSES))
     return {course.full_name: history for course, history in zip(COURSES, told, strict=True)}
@@ -198,10 +200,19 @@ def main() -> None:
         print("What changed now has a further history beside the older one, which must replay as well.")  # noqa: T201
 
 
-if __name__ == "__main__":
-    main()
-    # A process that held both a client and a worker can abort as the interpreter ends, in the SDK's own threads, long
-    # after all is written: it ends here without that.
+def _leave(code: int) -> None:
+    """End at once: a process that held both a client and a worker can abort or hang as its interpreter ends, in the
+    threads of the SDK.
+    """
     with suppress(BrokenPipeError):
         sys.stdout.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        _leave(1)
+    _leave(0)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 from pydantic import SecretStr
+from temporalio.exceptions import ApplicationError
 
 from deskhand.observability.logging import configure_logging
 from deskhand.settings import Settings
@@ -70,16 +71,32 @@ def test_long_fields_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines(capsys)[0]["text"]) == 500
 
 
-def test_a_traceback_is_kept_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_an_exception_type_and_place_are_told_and_never_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(Settings())
     password = "hunter2"
     try:
-        int("x" * len(password))
+        int(password)
     except ValueError:
         logging.getLogger("library").exception("failed")
-    (line,) = lines(capsys)
-    assert "ValueError" in line["exception"]
-    assert "hunter2" not in line["exception"]
+        structlog.get_logger().error("failed", exc_info=True)
+    for line in lines(capsys):
+        assert line["error"] == "ValueError"
+        assert line["where"][-1].startswith("test_logging.py:")
+        assert password not in str(line)
+
+
+@pytest.mark.parametrize(("kind", "told"), [("RateLimitError", True), ("KeyError", False)])
+def test_the_words_of_a_failure_are_told_only_where_they_are_ours(
+    capsys: pytest.CaptureFixture[str], kind: str, told: bool
+) -> None:
+    configure_logging(Settings())
+    error = ApplicationError("jira answered 429", {"where": "issues.py:7 in describe"}, type=kind)
+    logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=error)
+    logging.getLogger("temporalio.activity").warning("And one without", exc_info=ApplicationError("x", type=kind))
+    line, without = lines(capsys)
+    assert (line["error"], line["where"]) == (kind, "issues.py:7 in describe")
+    assert (without["error"], without["where"]) == (kind, [])
+    assert line.get("why") == ("jira answered 429" if told else None)
 
 
 def test_the_level_is_the_setting_and_chatty_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import reconcile
 from activities.reconcile import StartMissing
 from deskhand.runs.order import Order, RunsRefusedError, RunsUnavailableError, Taken
+from deskhand.runs.pacing import PER_SECOND
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import APIError, PluginError, RateLimitError
 from plugins.payload import rebuild
@@ -232,7 +233,7 @@ async def test_each_start_has_its_turn_at_twenty_a_second(monkeypatch: pytest.Mo
         assert len([order for order in runs.orders.values() if order]) == started
         gate.open.release()
     assert counts((await attempt).walked) == {"seen": 5, "started": 3, "had_run": 2}
-    assert gate.per_second == 20
+    assert gate.per_second == PER_SECOND
 
 
 class Gate:
@@ -243,7 +244,7 @@ class Gate:
         self.reached: asyncio.Queue[None] = asyncio.Queue()
         self.open = asyncio.Semaphore(0)
 
-    def at(self, per_second: float) -> "Gate":
+    def at(self, per_second: float = PER_SECOND) -> "Gate":
         self.per_second = per_second
         return self
 

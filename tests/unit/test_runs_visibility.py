@@ -25,6 +25,13 @@ MOMENT = datetime(2026, 11, 25, 8, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))
         (RunFilter(outcomes=(Outcome.POSTED,)), " AND DeskhandOutcome IN ('posted')"),
         (RunFilter(waiting=True), " AND DeskhandWaitingFor IS NOT NULL AND ExecutionStatus IN ('Running')"),
         (
+            RunFilter(waiting=True, but_privacy=True),
+            (
+                " AND DeskhandWaitingFor IS NOT NULL AND DeskhandWaitingFor != 'privacy'"
+                " AND ExecutionStatus IN ('Running')"
+            ),
+        ),
+        (
             RunFilter(waiting_for=Waiting.RATE_LIMIT),
             " AND DeskhandWaitingFor = 'rate_limit' AND ExecutionStatus IN ('Running')",
         ),

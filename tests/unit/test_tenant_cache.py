@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deskhand.db.errors import DatabaseUnavailableError
+from deskhand.tenants import cache as cached
 from deskhand.tenants.cache import ABSENT_SECONDS, FRESH_SECONDS, MAX_ABSENT, STALE_SECONDS, TenantCache
 from plugins.tenants import TenantConfig
 from plugins.types import TenantMode, TenantSettings
@@ -42,6 +43,20 @@ class Rows:
 
     def cache(self) -> TenantCache:
         return TenantCache(self.read, lambda: self.now)
+
+
+async def test_a_database_that_hangs_keeps_nobody_waiting_for_a_known_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "HANG_SECONDS", 0.01)
+    rows = Rows({"acme": tenant("acme")})
+    cache = rows.cache()
+    known = await cache.get("acme")
+    rows.now += FRESH_SECONDS + 1
+    rows.answer = asyncio.Event()
+    changed = rows.tenants["acme"] = tenant("acme", TenantMode.PAUSE)
+    assert await cache.get("acme") is known
+    rows.answer.set()
+    rows.now += FRESH_SECONDS + 1
+    assert await cache.get("acme") is changed, "once it answers again"
 
 
 async def test_a_change_is_seen_after_ten_seconds_and_not_before() -> None:

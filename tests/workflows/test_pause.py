@@ -120,3 +120,21 @@ async def test_a_pause_of_more_than_seven_days_ends_the_run(desk: Desk) -> None:
     assert error.message.endswith("given up after 7 days of waiting (paused): validate_webhook: the tenant is on pause")
     assert await took(handle) >= WEEK
     assert await waiting_for(handle) is None
+
+
+async def test_a_large_delivery_stands_in_history_once_however_often_the_run_wakes(desk: Desk) -> None:
+    tenant = await desk.tenant("jira", mode=TenantMode.PAUSE)
+    ticket_id = await tenant.vendor.ticket()
+    signed = await desk.signed(tenant, ticket_id)
+    large = signed.again(tenant, signed.raw.replace(b"Every ten", b"Every ten " * 90_000))
+    assert len(large.raw) > 850_000
+    with desk.skipper.with_time_skipping_disabled():
+        handle = await desk.start_past_the_door(tenant, large, ticket_id, patience=ONLY_WHEN_TOLD)
+    wakes = 6
+    for times in range(1, wakes + 1):
+        await parked(desk, handle, Waiting.PAUSED, times=times)
+        await handle.signal(RESUME)
+    await parked(desk, handle, Waiting.PAUSED, times=wakes + 1)
+    size = (await handle.describe()).raw_description.workflow_execution_info.history_size_bytes
+    assert size < 2 * 4 / 3 * len(large.raw), "base64 makes it a third larger"
+    await handle.cancel()

@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.support.desk import Desk
-from tests.workflows.seen import attempts, details, parked, to_its_end, took, waited_for, waits
+from tests.support.desk import PATIENCE, Desk
+from tests.workflows.seen import attempts, details, failure, parked, to_its_end, took, waited_for, waits
 from workflows.contracts import Outcome, Waiting
 
 HOUR = 60 * 60
@@ -68,7 +68,7 @@ async def test_without_a_word_on_when_the_policy_decides(desk: Desk) -> None:
     assert await waits(desk, handle) == []
 
 
-async def test_what_the_vendor_says_at_a_wake_counts_too_however_short(desk: Desk) -> None:
+async def test_what_the_vendor_says_at_a_wake_is_the_least_and_twice_that_the_most(desk: Desk) -> None:
     tenant = await desk.tenant("zendesk")
     await tenant.vendor.fault("get_ticket", "status", status=429, headers={"Retry-After": "60"})
     await tenant.vendor.fault("get_ticket", "status", status=429, headers={"Retry-After": "5"})
@@ -76,7 +76,7 @@ async def test_what_the_vendor_says_at_a_wake_counts_too_however_short(desk: Des
     assert (await handle.result()).outcome is Outcome.POSTED
     first, second = await waits(desk, handle)
     assert 60 <= first.seconds <= 66
-    assert 5 <= second.seconds <= 5.5
+    assert 5 <= second.seconds <= 10
     assert await attempts(handle, "get_ticket") == 3
 
 
@@ -92,3 +92,15 @@ async def test_the_page_of_the_run_says_until_when(desk: Desk) -> None:
     assert any(f"Next try: {moment:%Y-%m-%d %H:%M} UTC" in said for moment in moments)
     await to_its_end(desk, handle)
     assert (await handle.result()).outcome is Outcome.POSTED
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_vendor_that_says_a_second_all_day_long_is_asked_less_and_less_often(desk: Desk) -> None:
+    tenant = await desk.tenant("zendesk")
+    await tenant.vendor.fault("get_ticket", "status", times=None, status=429, headers={"Retry-After": "1"})
+    patience = PATIENCE.model_copy(update={"deadline": 12 * HOUR})
+    _, handle = await desk.new_run(tenant, patience=patience)
+    assert (await failure(handle)).type == "expired"
+    wakes = await waits(desk, handle)
+    assert 12 <= len(wakes) < 80, "not one a second, and not given up at once"
+    assert all(1 <= wait.seconds <= HOUR for wait in wakes[:-1])
