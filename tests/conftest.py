@@ -2,21 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-from temporalio.client import Client
-from temporalio.testing import TimeSkipper
 
-from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring
-from deskhand.db.pool import create_pool
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.state import State
-from deskhand.devstack.temporal import NAMESPACE
 from deskhand.devstack.temporary import temporary_state
-from deskhand.settings import Settings
-from deskhand.tenants.admin import TenantAdmin
-from tests.support.desk import Desk
+from tests.support.desk import Desk, opened
 
 TIME_SKIPPING = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
@@ -39,23 +30,8 @@ async def stack() -> AsyncIterator[Stack]:
 @pytest.fixture(scope="session")
 async def shared_desk(stack: Stack) -> AsyncIterator[Desk]:
     """What tests do to the stack. Ask for `desk`."""
-    payload_keys = Keyring.parse(stack.state.payload_keys)
-    credential_keys = Keyring.parse(stack.state.credential_keys)
-    pool = await create_pool(stack.database.operator, Settings(database_pool_size=2))
-    client = await Client.connect(
-        stack.addresses.temporal,
-        namespace=NAMESPACE,
-        data_converter=data_converter(payload_keys, allow_plaintext=False),
-    )
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
-        yield Desk(
-            stack=stack,
-            http=http,
-            client=client,
-            skipper=TimeSkipper(client),
-            admin=TenantAdmin(pool, payload_keys, credential_keys, actor="tests"),
-        )
-    await pool.close()
+    async with opened(stack) as desk:
+        yield desk
 
 
 @pytest.fixture

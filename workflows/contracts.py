@@ -53,13 +53,16 @@ def reconcile_queue(task_queue: str) -> str:
     return f"{task_queue}-reconcile"
 
 
+# `Base64Bytes` would decode on the way in and corrupt what was never encoded.
+_WITH_BYTES = ConfigDict(
+    frozen=True, extra="ignore", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
+)
+
+
 class Delivery(Value):
     """One delivery as the door took it. The raw bytes cross as base64: signatures cover bytes, not JSON."""
 
-    # `Base64Bytes` would decode on the way in and corrupt what was never encoded.
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
-    )
+    model_config = _WITH_BYTES
 
     tool: str
     tenant_id: str
@@ -291,9 +294,7 @@ class Recorded(Value):
 class Walked(Value):
     """How far a pass over a tenant's recent tickets is."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
-    )
+    model_config = _WITH_BYTES
 
     seen: int = 0
     """Tickets, each counted once: the sum of the next four."""

@@ -1,7 +1,6 @@
 """`deskhand reconcile`: find the tickets that no webhook told of and start their runs, now or regularly."""
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from deskhand.cli.bulk import interruptible
 from deskhand.cli.durations import parse_duration
 from deskhand.cli.errors import CliError
 from deskhand.cli.progress import Progress
@@ -22,8 +22,6 @@ from plugins.base import TicketingToolPlugin
 from workflows.contracts import Reconciled, ReconcileInput, Walked
 from workflows.reconcile import MAX_TICKETS, Reconcile
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
 LOOK_SECONDS = 1.0
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(days=2)
@@ -54,7 +52,10 @@ def reconcile(
     if since is not None:
         back = parse_duration("--since", since)
         tool = _tool(settings, tenant)
-        _interruptible(_pass_now(settings, tenant, tool, back, dry_run=dry_run, as_json=as_json), tenant)
+        interruptible(
+            _pass_now(settings, tenant, tool, back, dry_run=dry_run, as_json=as_json),
+            lambda: f"a pass that has begun goes on; `deskhand runs list --tenant {tenant}` shows what it starts",
+        )
     elif every is not None:
         interval = parse_duration("--every", every)
         if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
@@ -250,12 +251,3 @@ def _regular_json(tenant: str, shown: Regular | None) -> dict[str, Any]:
             for done in shown.passes
         ],
     }
-
-
-def _interruptible(work: Any, tenant: str) -> None:
-    try:
-        asyncio.run(work)
-    except KeyboardInterrupt:
-        runs = f"`deskhand runs list --tenant {tenant}`"
-        print(f"deskhand: interrupted: a pass that has begun goes on; {runs} shows what it starts", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None

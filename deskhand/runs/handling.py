@@ -58,7 +58,7 @@ class Runs:
         try:
             description = await self._client.get_workflow_handle(run).describe(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
-            if error.status is RPCStatusCode.INVALID_ARGUMENT or _is_unknown_run(error):
+            if error.status is RPCStatusCode.INVALID_ARGUMENT or is_unknown_run(error):
                 raise RunError(
                     f"{one_line(run, 100)}: there is no such run; see `deskhand runs list`. A run is named by its "
                     "workflow id, and kept for the namespace's retention time"
@@ -130,7 +130,7 @@ class Runs:
         try:
             await call
         except RPCError as error:
-            if _is_unknown_run(error):
+            if is_unknown_run(error):
                 return False
             raise
         return True
@@ -141,5 +141,6 @@ def is_unknown_namespace(error: RPCError) -> bool:
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
-def _is_unknown_run(error: RPCError) -> bool:
+def is_unknown_run(error: RPCError) -> bool:
+    """Whether Temporal has no such run or schedule."""
     return error.status is RPCStatusCode.NOT_FOUND and not is_unknown_namespace(error)

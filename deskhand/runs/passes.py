@@ -8,10 +8,9 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from deskhand.runs.handling import RPC_TIMEOUT
 from workflows.contracts import RECONCILE, Reconciled, ReconcileInput, Walked, reconcile_id
 from workflows.reconcile import Reconcile, about, summary
-
-RPC_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

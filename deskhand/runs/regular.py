@@ -20,13 +20,13 @@ from temporalio.client import (
 )
 from temporalio.common import Priority
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from deskhand.runs.handling import RPC_TIMEOUT, is_unknown_run
 from deskhand.runs.visibility import ended
 from workflows.contracts import RECONCILE_REGULARLY, Reconciled, RegularInput, reconcile_id
 from workflows.reconcile import about
 
-RPC_TIMEOUT = timedelta(seconds=10)
 SHORTEST_WINDOW = timedelta(minutes=15)
 """How far a pass looks back at least: tools take minutes until a new ticket stands in their lists."""
 CATCH_UP = timedelta(minutes=1)
@@ -85,7 +85,7 @@ class RegularPasses:
         try:
             await self._client.get_schedule_handle(reconcile_id(tenant_id)).delete(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
-            if _is_unknown(error):
+            if is_unknown_run(error):
                 return False
             raise
         return True
@@ -96,7 +96,7 @@ class RegularPasses:
             handle = self._client.get_schedule_handle(reconcile_id(tenant_id))
             description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
-            if _is_unknown(error):
+            if is_unknown_run(error):
                 return None
             raise
         info = description.info
@@ -124,7 +124,7 @@ class RegularPasses:
             why = f": {cause.message}" if isinstance(cause, ApplicationError) else ""
             return Ended(did.started_at, None, f"{ended(status or WorkflowExecutionStatus.FAILED)}{why}")
         except RPCError as error:
-            if _is_unknown(error):
+            if is_unknown_run(error):
                 return Ended(did.started_at, None, "no longer kept")
             raise
 
@@ -145,8 +145,3 @@ class RegularPasses:
             ),
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
         )
-
-
-def _is_unknown(error: RPCError) -> bool:
-    """Whether there is no such schedule or run; a namespace that is not there is NOT_FOUND too."""
-    return error.status is RPCStatusCode.NOT_FOUND and "amespace" not in error.message

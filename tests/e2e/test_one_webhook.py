@@ -153,7 +153,7 @@ async def test_the_history_shows_the_way_and_hides_the_words(desk: Desk, tool: s
     assert [(a["activityType"]["name"], seconds(a["startToCloseTimeout"])) for a in scheduled] == [
         ("get_ticket", 2),
         ("gather_context", 5),
-        ("write_note", 30),
+        ("write_note", 5),
         ("update_ticket", 5),
     ]
     local = [e for e in events if e.get("markerRecordedEventAttributes", {}).get("markerName") == "core_local_activity"]

@@ -56,6 +56,8 @@ async def started(desk: Desk, *arguments: str, **settings: str | None) -> asynci
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={name: value for name, value in environment.items() if value is not None},
+        # A shell has what it runs in the background ignore Ctrl-C, and so would all that these tests start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

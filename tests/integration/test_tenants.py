@@ -189,7 +189,7 @@ async def test_every_change_is_audited_without_secrets(
     entries = await superuser.fetch("SELECT actor, action, tenant_id, detail FROM audit_log ORDER BY id")
     assert [(e["actor"], e["action"], e["tenant_id"], json.loads(e["detail"])) for e in entries] == [
         ("tester", "tenant.add", "acme", {"tool": "jira", "mode": "dry_run"}),
-        ("tester", "tenant.mode", "acme", {"mode": "live"}),
+        ("tester", "tenant.mode", "acme", {"mode": "live", "was": "dry_run"}),
         ("tester", "tenant.deactivate", "acme", {}),
     ]
 

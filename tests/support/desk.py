@@ -2,7 +2,8 @@
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -13,8 +14,13 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
+from deskhand.crypto.codec import data_converter
+from deskhand.crypto.keyring import Keyring
+from deskhand.db.pool import Pool, create_pool
 from deskhand.devstack.stack import Stack
+from deskhand.devstack.temporal import NAMESPACE
 from deskhand.pretend.tools import load_tools
+from deskhand.settings import Settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
 from plugins.conformance.pretend.controlling import Control
@@ -96,6 +102,8 @@ class Desk:
     skipper: TimeSkipper
     """Runs started by its client have a clock that skips whatever they wait for."""
     admin: TenantAdmin
+    operator: Pool
+    """The database as the operator's role sees it."""
 
     def vendor(self, tool: str) -> Control:
         """The control API of a pretend tool."""
@@ -214,6 +222,31 @@ class Desk:
     async def runs_of(self, tenant: Tenant) -> int:
         """How many runs there are for a tenant."""
         return (await self.client.count_workflows(f"{TENANT.name} = '{tenant.id}'")).count
+
+
+@asynccontextmanager
+async def opened(stack: Stack, *, actor: str = "tests") -> AsyncIterator[Desk]:
+    """The clients of a stack that runs. They outlive whatever is done to its processes."""
+    payload_keys = Keyring.parse(stack.state.payload_keys)
+    credential_keys = Keyring.parse(stack.state.credential_keys)
+    pool = await create_pool(stack.database.operator, Settings(database_pool_size=2))
+    client = await Client.connect(
+        stack.addresses.temporal,
+        namespace=NAMESPACE,
+        data_converter=data_converter(payload_keys, allow_plaintext=False),
+    )
+    # A connection of its own for each call: a kept one may be closed by the server just when it is used again.
+    alone = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(trust_env=False, timeout=60, limits=alone) as http:
+        yield Desk(
+            stack=stack,
+            http=http,
+            client=client,
+            skipper=TimeSkipper(client),
+            admin=TenantAdmin(pool, payload_keys, credential_keys, actor=actor),
+            operator=pool,
+        )
+    await pool.close()
 
 
 def outcome(description: WorkflowExecutionDescription) -> str | None:
