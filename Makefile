@@ -30,8 +30,9 @@ demo: $(READY) ## start everything, send one ticket per tool, show the notes, st
 dev: $(READY) ## start everything and keep it running until Ctrl-C
 	@$(BIN)/deskhand dev
 
+# Two at a time, each on a stack of its own: mostly they wait, for time-outs that are real.
 test: $(READY) ## run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 histories: $(READY) ## record the histories that are replayed (REPLACE=1: keep only how runs go now)
 	@$(BIN)/python -m tests.replay.record $(if $(REPLACE),--replace)
