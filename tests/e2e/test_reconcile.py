@@ -30,6 +30,7 @@ from workflows.contracts import (
     ReconcileInput,
     RunInput,
     reconcile_id,
+    reconcile_queue,
 )
 from workflows.reconcile import Reconcile
 from workflows.search_attributes import TENANT
@@ -271,6 +272,12 @@ async def test_one_pass_of_a_tenant_at_a_time_however_it_was_begun(desk: Desk, s
     assert await counts(desk, other, since) == (1, 1, 0), "another tenant's"
     assert (await handle.result()).walked.started == 1
     await one_note_each(desk, tenant, [ticket_id])
+    scheduled_on = {
+        event.activity_task_scheduled_event_attributes.task_queue.name
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    }
+    assert scheduled_on == {reconcile_queue(TASK_QUEUE)}, "it holds none of the slots that new tickets need"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.ticketing import GetTicket, UpdateTicket
+from activities.ticketing import GetTicket, LookAgain, UpdateTicket
 from plugins.base import TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import APIError, OutcomeUnknownError, TicketRefusedError
 from plugins.types import TenantMode
 from tests.support.pretend import MemoryTenants
-from workflows.contracts import GetTicketInput, Metadata, UpdateResult, UpdateTicketInput
+from workflows.contracts import GetTicketInput, LookInput, Metadata, UpdateResult, UpdateTicketInput
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 METADATA = Metadata(tenant_id="acme", ticket_id="1", description="It drops.", priority="low", created_at=NOW)
@@ -204,6 +204,19 @@ async def test_nothing_is_written_for_a_tenant_that_has_been_put_on_pause() -> N
     assert (error.type, error.non_retryable, plugin.written) == ("TenantPausedError", True, [])
     plugin.on(TenantMode.LIVE)
     assert await attempts.one_more() == UpdateResult(result="posted")
+
+
+async def test_nothing_is_asked_of_the_tool_for_a_tenant_that_has_been_put_on_pause() -> None:
+    asked = AssertionError("the tool was asked")
+    plugin = FourMethods(get=asked, found=asked).on(TenantMode.PAUSE)
+    look = LookInput(tool="four", tenant_id="acme", ticket_id="1", ref=NOTE.ref)
+    for activity in (
+        ActivityEnvironment().run(GetTicket({"four": plugin}).run, GetTicketInput(tool="four", metadata=METADATA)),
+        ActivityEnvironment().run(LookAgain({"four": plugin}).run, look),
+    ):
+        with pytest.raises(ApplicationError) as caught:
+            await activity
+        assert (caught.value.type, caught.value.non_retryable) == ("TenantPausedError", True)
 
 
 async def test_nothing_is_written_for_a_tenant_that_has_been_put_on_dry_run() -> None:

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 
 from deskhand.devstack.waiting import came_true
+from deskhand.runs.again import Again
+from deskhand.runs.handling import Runs
+from deskhand.runs.starting import TemporalRuns
 from tests.support.desk import TOOLS, Desk, note_text, outcome
-from tests.workflows.odd import Odd
+from tests.workflows.odd import QUEUE, Odd
 from tests.workflows.odd_plugins import BlindPlugin
 from tests.workflows.seen import (
     ONLY_WHEN_TOLD,
@@ -194,6 +197,25 @@ async def test_where_the_plugin_cannot_look_doubt_outlives_the_park(odd: Odd) ->
     assert result.outcome is Outcome.UNCONFIRMED
     assert result.detail == "blind may have the note of an earlier attempt, and cannot be asked"
     assert len(await calls(tenant, "post_note")) == 1
+
+
+async def test_where_the_plugin_cannot_look_doubt_outlives_the_run_until_somebody_has_looked(odd: Odd) -> None:
+    tenant = await odd.tenant(BlindPlugin)
+    await tenant.vendor.fault("post_note", "drop")
+    ticket_id, handle = await odd.new_run(tenant)
+    assert (await handle.result()).outcome is Outcome.UNCONFIRMED
+    again = Again(odd.desk.client, TemporalRuns(odd.desk.client, QUEUE))
+
+    async def retried(*, not_there: bool = False) -> Outcome:
+        await again.retry(await Runs(odd.desk.client).look(tenant.run(ticket_id)), not_there=not_there)
+        return (await odd.desk.handle(tenant.run(ticket_id)).result()).outcome
+
+    assert await retried() is Outcome.UNCONFIRMED
+    assert await retried() is Outcome.UNCONFIRMED, "a second time, too"
+    assert len(await calls(tenant, "post_note")) == 1
+    assert len(await tenant.vendor.notes(ticket_id)) == 1
+    assert await retried(not_there=True) is Outcome.POSTED
+    assert len(await calls(tenant, "post_note")) == 2, "as it was told to"
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -126,6 +126,14 @@ async def test_a_redelivery_is_no_second_row_and_taken_all_the_same(
     assert (await spool.state()).waiting == 1
 
 
+async def test_a_redelivery_of_what_is_in_quarantine_lets_it_try_again(spool: Spool) -> None:
+    await spool.put(order("acme", "T-1"), refused="NOT_FOUND: no such namespace")
+    assert not await spool.waits()
+    await spool.put(order("acme", "T-1"))
+    state = await spool.state()
+    assert (state.waiting, state.refused) == (1, 0)
+
+
 async def test_a_tenant_over_its_bound_is_refused_and_another_is_not(
     app_pool: Pool, payload_keys: Keyring, superuser: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
