@@ -19,7 +19,7 @@ from workflows.search_attributes import WAITING_FOR
 
 Handle = WorkflowHandle[Any, RunResult]
 
-AGES = 10_000_000
+AGES = 10**12
 ONLY_WHEN_TOLD = Patience(first=(AGES,), hourly=AGES, later=AGES)
 """The patience of a run that does not wake by itself: its waits are all but sure to be longer than its deadline."""
 
