@@ -71,6 +71,9 @@ class TenantSettings(Value):
     """Whether the tool may be at a private network address, as an on-premises one is."""
     language: str = "english"
     """PostgreSQL text-search configuration for this tenant's tickets."""
+    retention_days: int | None = Field(default=None, ge=1, le=3650)
+    """How long what is known of this tenant's tickets is kept, in days. `None`: the history for as long as there is the
+    tenant, runs for as long as Temporal's namespace keeps them."""
 
 
 # What JSON, PostgreSQL or a terminal would choke on. Vendors that cut an emoji in two send half a surrogate pair.

@@ -1,8 +1,5 @@
 """Tenants as the operator changes them. Every change is audited in its own transaction."""
 
-import json
-import os
-import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from deskhand.audit import operating_system_user, record
 from deskhand.crypto.keyring import Keyring
 from deskhand.db.pool import Connection as DatabaseConnection
 from deskhand.db.pool import Pool, transaction
@@ -77,7 +75,7 @@ class TenantAdmin:
         self._pool = pool
         self._payload_keys = payload_keys
         self._credential_keys = credential_keys
-        self._actor = actor or _operating_system_user()
+        self._actor = actor or operating_system_user()
 
     async def add(self, tenant: NewTenant) -> None:
         """Add a tenant, active from now.
@@ -200,10 +198,7 @@ class TenantAdmin:
         await self._audit(database, "tenant.mode", tenant_id, mode=mode, was=was)
 
     async def _audit(self, database: DatabaseConnection, action: str, tenant_id: str, **detail: str) -> None:
-        await database.execute(
-            "INSERT INTO audit_log (actor, action, tenant_id, detail) VALUES ($1, $2, $3, $4)",
-            *(self._actor, action, tenant_id, json.dumps(detail)),
-        )
+        await record(database, self._actor, action, tenant_id, **detail)
 
 
 async def _mode(database: DatabaseConnection, tenant_id: str) -> TenantMode:
@@ -234,11 +229,3 @@ def _summary(row: asyncpg.Record) -> TenantSummary:
 
 def _unknown(tenant_id: str) -> TenantError:
     return TenantError(f"tenant {tenant_id}: does not exist; see `deskhand tenant list`")
-
-
-def _operating_system_user() -> str:
-    # Not getpass.getuser: that believes the environment.
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # an account without a name, as in some containers
-        return f"uid {os.getuid()}"
