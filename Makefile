@@ -17,7 +17,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS := 1
 endif
 
-.PHONY: help demo dev test histories check bench bench-quick chaos format lock clean
+.PHONY: help demo dev test histories check bench bench-quick chaos format lock audit sbom clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -37,12 +37,18 @@ test: $(READY) ## run the tests
 histories: $(READY) ## record the histories that are replayed (REPLACE=1: keep only how runs go now)
 	@$(BIN)/python -m tests.replay.record $(if $(REPLACE),--replace)
 
-check: $(READY) ## lint, formatting, types, import contracts, names
+# Both are said again here, where no slip in the file can undo them: what is found is tried on nobody, and it asks nobody
+# for news of itself.
+SECRETS := $(BIN)/kingfisher scan --config .kingfisher/config.yaml --no-validate --no-update-check --quiet \
+	--rule-cache-dir .venv/.kingfisher
+
+check: $(READY) ## lint, formatting, types, import contracts, names, secrets in the tree and its history
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -P -m deskhand.devstack.names
+	@$(SECRETS) .
 
 bench: $(READY) ## measure everything against its bars, in about ten minutes
 	@$(BIN)/python -m bench --behind
@@ -64,6 +70,12 @@ lock: $(UV) ## pin the requirements again, keeping pins that still fit (UPGRADE=
 	@$(UV) $(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/runtime.txt
 	@$(UV) $(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra devstack --group dev -o requirements/dev.txt
 	@echo uv | $(UV) $(COMPILE) $(if $(UPGRADE),--upgrade) - -o requirements/uv.txt
+
+audit: $(READY) ## ask a database of known vulnerabilities about every pin (needs the internet; AUDIT_URL=address: another)
+	@$(BIN)/python -m requirements.audit $(if $(AUDIT_URL),--osv-url $(AUDIT_URL))
+
+sbom: $(READY) ## write dist/deskhand-sbom.json: what of Python goes into the image, with hashes and licences (CycloneDX)
+	@$(BIN)/python -m requirements.sbom dist/deskhand-sbom.json
 
 clean: ## delete the state of the development stack, the environment and the caches
 	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m deskhand.devstack.clean "$(STATE)"

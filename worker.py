@@ -21,15 +21,16 @@ from temporalio.worker import Worker
 
 from activities.note import GatherContext, RecordTicket, WriteNote
 from activities.reconcile import StartMissing
-from activities.ticketing import ExtractMetadata, GetTicket, LookAgain, UpdateTicket, ValidateWebhook
+from activities.ticketing import ExtractMetadata, GetTicket, LookAgain, Tenants, UpdateTicket, ValidateWebhook
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring, keyring_of
+from deskhand.crypto.keyring import Keys, keyring_of
 from deskhand.db.pool import create_pool
 from deskhand.http import create_http_client
 from deskhand.note.extractive import ExtractiveWriter
 from deskhand.note.history import TicketHistory
 from deskhand.observability.logging import configure_logging
 from deskhand.observability.readiness import Queue, Readiness, listen, served
+from deskhand.observability.telemetry import start_telemetry, traced
 from deskhand.runs.missing import MissingRuns
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
@@ -37,7 +38,6 @@ from deskhand.temporal import bound_resumed, connect_config
 from deskhand.tenants.store import TenantStore
 from plugins.base import TicketingToolPlugin
 from plugins.registry import load_plugins
-from plugins.tenants import TenantConfigs
 from workflows.contracts import TASK_QUEUE, reconcile_queue, resumed_queue
 from workflows.enhance_ticket import EnhanceTicket
 from workflows.reconcile import Reconcile, ReconcileRegularly
@@ -58,6 +58,9 @@ CACHED_RUNS = 1_000
 """How many runs are kept in memory between their tasks: more than are under way at any time but in a flood, when those
 beyond are read anew from their histories. With a quarter of those under way kept, that cost 40 % of the throughput."""
 
+NAMES = 64
+"""How many names are looked up at once, each on a thread: one whose servers say nothing holds that for seconds."""
+
 CONNECT_EVERY = 2.0
 """Seconds between tries to reach Temporal at start."""
 
@@ -69,6 +72,7 @@ async def run(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(NAMES, thread_name_prefix="names"))
 
     payload_keys = keyring_of(settings, "payload_keys")
     credential_keys = keyring_of(settings, "credential_keys")
@@ -169,7 +173,7 @@ async def _health(settings: Settings) -> AsyncIterator[Readiness]:
 
 def activities(
     plugins: Mapping[str, TicketingToolPlugin],
-    tenants: TenantConfigs,
+    tenants: Tenants,
     history: TicketHistory,
     task_queue: str = TASK_QUEUE,
 ) -> list[Callable[..., Any]]:
@@ -188,14 +192,15 @@ def activities(
 
 
 async def _connect(
-    config: ClientConnectConfig, keys: Keyring, settings: Settings, stopping: asyncio.Event
+    config: ClientConnectConfig, keys: Keys, settings: Settings, stopping: asyncio.Event
 ) -> Client | None:
     """Connect to Temporal, however long that takes; `None` if told to stop first."""
     converter = data_converter(keys, allow_plaintext=settings.environment == "development")
     identity = f"deskhand-worker-{os.getpid()}@{socket.gethostname()}"
     while not stopping.is_set():
         try:
-            return await Client.connect(**config, data_converter=converter, identity=identity)
+            client = await Client.connect(**config, data_converter=converter, identity=identity)
+            return traced(client, "deskhand-worker")
         except RuntimeError as error:  # what the SDK raises for every failure to connect
             log.warning("worker.waiting_for_temporal", address=config["target_host"], why=str(error)[:200])
         with suppress(TimeoutError):
@@ -213,6 +218,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings)
+        start_telemetry(settings)
         asyncio.run(run(settings))
     except SettingsError as error:
         sys.stderr.write(f"worker: {error}\n")

@@ -33,6 +33,8 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PRIVATE_IPV4 = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _PRIVATE_IPV6 = ipaddress.ip_network("fc00::/7")
+# Where a cloud hands out credentials within the private range; its other address is link-local.
+_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254")})
 # Global by the letter, but a gateway may turn them into any IPv4 address (RFC 6052, RFC 3056).
 _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
 
@@ -62,6 +64,7 @@ class AddressGuard:
     def __init__(self, dev_vendors: frozenset[str], own_stores: frozenset[str]) -> None:
         self._dev_vendors = dev_vendors
         self._own_stores = own_stores
+        self._names = _Names()
 
     def check_scheme(self, url: httpx.URL) -> None:
         """Refuse anything but https, save to a listed development vendor."""
@@ -76,7 +79,7 @@ class AddressGuard:
             ForbiddenAddressError: one of them is an address that may not be connected to. All count: a name that
                 answers with a mixture is up to no good.
         """
-        found = await _resolve(host, port)
+        found = await self._names.addresses(host, port)
         if f"{host}:{port}" not in self._dev_vendors:
             own = await self._own_addresses(port)
             for address in found:
@@ -99,7 +102,7 @@ class AddressGuard:
         for store in self._own_stores:
             host, _, store_port = store.rpartition(":")
             if store_port == str(port):
-                own.update(await _resolve(host, port))
+                own.update(await self._names.addresses(host, port))
         return own
 
 
@@ -110,7 +113,37 @@ def _is_never_allowed(address: _Address) -> bool:
     else:
         private = address in _PRIVATE_IPV6
     translated = any(address in network for network in _TRANSLATED)
-    return address.is_multicast or translated or not (address.is_global or private)
+    return address in _METADATA or address.is_multicast or translated or not (address.is_global or private)
+
+
+class _Names:
+    """Looks names up, each once at a time however many ask.
+
+    A look-up holds a thread that everybody shares, and cannot be cut short: one tenant's name whose servers say nothing
+    would take them all from the others.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[tuple[str, int], asyncio.Task[list[_Address]]] = {}
+
+    async def addresses(self, host: str, port: int) -> list[_Address]:
+        """The addresses of `host`, each once.
+
+        Raises:
+            httpcore.ConnectError: it has none.
+        """
+        name = host, port
+        flight = self._flights.get(name)
+        if flight is None:
+            flight = self._flights[name] = asyncio.create_task(_resolve(host, port))
+            flight.add_done_callback(lambda done: self._landed(name, done))
+        # Shielded: a call that is closed at its budget must not fail the others that wait for the same name.
+        return await asyncio.shield(flight)
+
+    def _landed(self, name: tuple[str, int], flight: asyncio.Task[list[_Address]]) -> None:
+        del self._flights[name]
+        if not flight.cancelled():
+            flight.exception()  # retrieved here: every caller may have given up
 
 
 async def _resolve(host: str, port: int) -> list[_Address]:

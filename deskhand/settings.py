@@ -1,5 +1,6 @@
 """Settings of every process, from the environment (`DESKHAND_…`). Temporal's own come from `temporalio.envconfig`."""
 
+import ipaddress
 from typing import Annotated, Literal
 
 import pydantic
@@ -37,6 +38,10 @@ class Settings(BaseSettings):
     """Keyring that opens API credentials: worker and command line only, never the starter."""
     payload_keys: SecretStr | None = None
     """Keyring for webhook secrets, spool and Temporal payloads: every process."""
+    credential_keys_file: str | None = None
+    """A file that holds the credential keys, in place of the variable: it is followed while the process runs."""
+    payload_keys_file: str | None = None
+    """A file that holds the payload keys, in place of the variable: it is followed while the process runs."""
 
     task_queue: str = TASK_QUEUE
 
@@ -57,10 +62,24 @@ class Settings(BaseSettings):
 
     codec_host: str = "127.0.0.1"
     codec_port: int = Field(default=8081, ge=0, le=65535)
+    codec_host_names: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Names by which callers reach the codec, without scheme or port; needed where it does not listen on loopback."""
     codec_token: SecretStr | None = None
-    """What a caller of the codec must present as a bearer token; none is only for loopback in development."""
+    """A bearer token by which command lines may call the codec; pages in a browser never may with it."""
     codec_origin: str | None = None
     """The one browser origin that may call the codec: the Temporal UI's."""
+    codec_issuer: str | None = None
+    """Who issues the access tokens of the Temporal UI, as their `iss` says; its keys are found through it (OIDC)."""
+    codec_jwks_url: str | None = None
+    """Where the issuer's keys are, for one that does not say so by itself (OpenID Connect discovery)."""
+    codec_audience: str | None = None
+    """What the `aud` of an access token must name; needed with `codec_issuer`."""
+    codec_group: str | None = None
+    """The group that a caller must be in, where not everyone with a token for `codec_audience` may read tickets."""
+    codec_groups_claim: str = Field(default="groups", min_length=1)
+    """The claim that lists a caller's groups: a list, or a text with blanks or commas between them."""
+    codec_max_in_flight: int = Field(default=200, ge=1)
+    """Requests that the codec handles at once; more get 503 and `Retry-After`."""
 
     public_url: str = "http://127.0.0.1:8080"
     """Where the vendors reach the starter; only for showing webhook addresses."""
@@ -70,14 +89,31 @@ class Settings(BaseSettings):
     dev_vendors: Annotated[frozenset[str], NoDecode] = frozenset()
     """Exact `host:port` of pretend tools that may be loopback and plain http. Development only."""
 
+    metrics_address: str | None = None
+    """Where this process serves its metrics for Prometheus, `host:port`, the host as a number; nowhere by default."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "readable"] = "json"
 
-    @field_validator("dev_vendors", mode="before")
+    @field_validator("codec_host_names", "dev_vendors", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _require_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        host, _, port = value.rpartition(":")
+        try:
+            ipaddress.ip_address(host[1:-1] if host.startswith("[") else host)
+        except ValueError:
+            port = ""
+        if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
+            raise ValueError("must read host:port, the host a number such as 127.0.0.1")
         return value
 
     @model_validator(mode="after")

@@ -100,6 +100,11 @@ class TicketingToolPlugin(ABC):
     digest of it, for `static_secret_matches`: the secret would otherwise stand in every run's input."""
     signature_schemes: ClassVar[frozenset[str]] = frozenset()
     """What the setting `signature_scheme` may be. Empty: the plugin has only one way."""
+    default_scheme: ClassVar[str | None] = None
+    """Which of the schemes is in force where the setting names none."""
+    vendor_makes_secret: ClassVar[bool] = False
+    """Whether the tool makes the secret of a webhook itself and takes none of ours: a tenant is then added first, and
+    given that secret once the webhook is there."""
 
     def __init__(self, tenants: TenantConfigs, http: httpx.AsyncClient) -> None:
         self.tenants = tenants
@@ -209,6 +214,21 @@ class TicketingToolPlugin(ABC):
         else:
             check.good("the tool answered a request for a ticket")
         return check.report()
+
+    @classmethod
+    def webhook_steps(cls, address: str, tenant_id: str, settings: TenantSettings) -> tuple[str, ...]:
+        """What an administrator of the tool does to have it call `address` for this tenant, one step each.
+
+        Plain text for somebody who has never done it. A step that wants the secret says "the webhook secret", which is
+        shown once beside the steps and never in them. Default: one step, out of method, media type and header.
+        """
+        del tenant_id, settings
+        secret = (
+            f"with the webhook secret itself in the header {cls.signature_header}"
+            if cls.signature_is_secret
+            else f"signed with the webhook secret, the signature in the header {cls.signature_header}"
+        )
+        return (f"Have the tool send each new ticket as a POST of application/json to {address}, {secret}.",)
 
     # Help for implementations.
 

@@ -50,17 +50,17 @@ class Check:
         """Something does not work, and what to do about it."""
         self._findings.append(Finding(ok=False, what=what, mend=mend))
 
-    def open(self, what: str, mend: str = "") -> None:
-        """Something could not be told, or works and could be better."""
-        self._findings.append(Finding(ok=None, what=what, mend=mend))
+    def open(self, what: str, mend: str = "", *, setting: str = "") -> None:
+        """Something could not be told, or works and could be better; `setting` is the tenant's, if `mend` sets one."""
+        self._findings.append(Finding(ok=None, what=what, mend=mend, setting=setting))
 
     def failed(self, error: PluginError, *, refused: str = "") -> None:
         """A call failed."""
         self.bad(str(error), mend_for(error, refused=refused))
 
-    def report(self, account: str = "") -> ConnectionReport:
-        """All findings; `account` is who the vendor says we are."""
-        return ConnectionReport(account=account, findings=tuple(self._findings))
+    def report(self, account: str = "", account_id: str | None = None) -> ConnectionReport:
+        """All findings; `account` is who the vendor says we are, `account_id` its id where there is one."""
+        return ConnectionReport(account=account, account_id=account_id, findings=tuple(self._findings))
 
 
 def mend_for(error: PluginError, *, refused: str = "") -> str:

@@ -131,8 +131,9 @@ class HttpPlugin(TicketingToolPlugin):
         except PluginError as error:
             if isinstance(error, APIError | RateLimitError) and not isinstance(error, PermanentAPIError):
                 raise
-            # Our note is on the ticket: that a second one stays for good is no reason to fail.
-            _log.warning("tenant %s: a surplus note was not removed: %s", tenant_id, error)
+            # Our note is on the ticket: that a second one stays for good is no reason to fail. The error's words may be
+            # the vendor's, and those may quote the ticket.
+            _log.warning("tenant %s: a surplus note was not removed (%s)", tenant_id, type(error).__name__)
             return
         _log.info("tenant %s: a surplus note was %s", tenant_id, "removed" if gone else "left: it cannot be removed")
 

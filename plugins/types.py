@@ -161,6 +161,8 @@ class Finding(Value):
     """One sentence: what was tried, what came back."""
     mend: str = ""
     """One sentence: what to do. Empty where there is nothing to do."""
+    setting: str = ""
+    """The field of `TenantSettings` that `mend` would set: whoever sets it meanwhile need not show the finding."""
 
 
 class ConnectionReport(Value):
@@ -168,6 +170,8 @@ class ConnectionReport(Value):
 
     account: str = ""
     """Who the vendor says we are."""
+    account_id: str | None = None
+    """The vendor's id of that account, as `own_account_id` takes it. `None`: the vendor does not say."""
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -13,19 +13,21 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from deskhand.crypto.keyring import Keyring, keyring_of
+from deskhand.crypto.keyring import Keys, has_keys, keyring_of
 from deskhand.db.pool import Pool, create_pool
 from deskhand.http import create_http_client
 from deskhand.observability.logging import configure_logging
+from deskhand.observability.telemetry import start_telemetry, traced
 from deskhand.runs.spool import Spool
 from deskhand.runs.starting import TemporalRuns, connect_lazily
+from deskhand.serving.connections import timed_protocol
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
 from deskhand.temporal import connect_config
+from deskhand.tenants.cache import Limits
 from deskhand.tenants.store import TenantStore
 from plugins.registry import load_plugins
 from starter.app import create_app
-from starter.connections import timed_protocol
 from starter.spool import LANES, Drainer, Outage, SpoolingRuns
 from starter.tenants import TenantLookup
 
@@ -43,11 +45,12 @@ def main() -> int:
         keyring = keyring_of(settings, "payload_keys")
         database_url = settings.secret("database_url")
         configure_logging(settings)
-        if settings.credential_keys is not None:
+        start_telemetry(settings)
+        if has_keys(settings, "credential_keys"):
             log.warning(
                 "credential_keys_present",
-                hint="take DESKHAND_CREDENTIAL_KEYS out of the starter's environment: it faces the internet "
-                "and has no use for the keys to API credentials",
+                hint="take DESKHAND_CREDENTIAL_KEYS, or …_FILE, out of the starter's environment: it faces the "
+                "internet and has no use for the keys to API credentials",
             )
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(settings, keyring, database_url))
@@ -57,12 +60,13 @@ def main() -> int:
     return 0
 
 
-async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> None:
+async def _serve(settings: Settings, keyring: Keys, database_url: str) -> None:
     config = connect_config()
     http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=own_stores(database_url, config))
-    client = await connect_lazily(config, keyring)
+    client = traced(await connect_lazily(config, keyring), "deskhand-starter")
     pool = await create_pool(database_url, settings)
-    tenants = TenantLookup(TenantStore(pool, keyring))
+    store = TenantStore(pool, keyring, limits=Limits())
+    tenants = TenantLookup(store)
     temporal = TemporalRuns(client, settings.task_queue)
     spool = Spool(pool, keyring, settings.spool_max_per_tenant)
     outage = Outage()
@@ -89,6 +93,7 @@ async def _serve(settings: Settings, keyring: Keyring, database_url: str) -> Non
         settings,
         takers={"temporal": temporal.check, "spool": spool.check},
         remembers=tenants.remembers,
+        answers=store.check,
         lifespan=lifespan,
     )
     await uvicorn.Server(

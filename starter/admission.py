@@ -11,12 +11,12 @@ from typing import Any, TypeGuard, TypeVar, cast
 import structlog
 
 from deskhand.runs.order import Order, RunsRefusedError, RunStarter, RunsUnavailableError, Taken
+from deskhand.serving.problems import ProblemError, try_later, unauthorized
 from plugins.base import MAX_TENANT_ID, TENANT_ID, TicketingToolPlugin, TicketMetadata
 from plugins.exceptions import AuthenticationError, ConfigurationError, PluginError, ValidationError
 from plugins.payload import WebhookPayload, for_tenant, parse_body
 from plugins.tenants import TenantConfig, TenantConfigs
 from plugins.types import EventKind, Priority, TenantSettings
-from starter.problems import ProblemError, try_later, unauthorized
 from starter.tenants import TenantsUnavailableError, reason
 from workflows.contracts import ENHANCE_TICKET, RECORD_RESOLUTION, Delivery
 from workflows.identity import reference, workflow_id

@@ -1,9 +1,11 @@
 """The starter's HTTP surface: two webhook routes and two for whoever runs it."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +17,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deskhand.runs.order import RunStarter, RunsUnavailableError
+from deskhand.serving.body import read_body
+from deskhand.serving.problems import ProblemError, problem, try_later
 from deskhand.settings import Settings
+from deskhand.tenants.store import PROBE
 from plugins.base import TicketingToolPlugin
 from plugins.tenants import TenantConfigs
 from starter.admission import Arrival, Door
-from starter.body import read_body
-from starter.problems import ProblemError, problem, try_later
-from starter.tenants import LOOKUP_SECONDS, PROBE, reason
+from starter.floor import FLOOR_SECONDS, Floor
+from starter.tenants import LOOKUP_SECONDS, reason
 
 MAX_DELIVERY_ID = 200
 
@@ -42,6 +46,8 @@ def create_app(
     *,
     takers: Mapping[str, Check] | None = None,
     remembers: Callable[[], bool] = lambda: False,
+    answers: Callable[[], Awaitable[object]] | None = None,
+    refusal_seconds: float = FLOOR_SECONDS,
     lifespan: Lifespan | None = None,
 ) -> Starlette:
     """The webhook service over these parts.
@@ -51,9 +57,12 @@ def create_app(
         takers: what `runs` has to put an order into, by the names that `/readyz` gives them; one that can is enough.
             Temporal alone unless said otherwise.
         remembers: whether `tenants` can serve some from memory while its database is down.
+        answers: raises unless the database of `tenants` answers now; by default it is asked for a tenant.
+        refusal_seconds: how long after its last byte a refused authentication is answered, or a multiple of it. Only
+            benches and tests that are about something else choose another time.
     """
-    webhooks = _Webhooks(Door(plugins, tenants, runs), settings)
-    readiness = _Readiness(tenants, takers or {"temporal": runs.check}, remembers)
+    webhooks = _Webhooks(Door(plugins, tenants, runs), settings, Floor(refusal_seconds))
+    readiness = _Readiness(answers or (lambda: tenants.get(PROBE)), takers or {"temporal": runs.check}, remembers)
     app = Starlette(
         routes=[
             Route("/webhooks/{tool_type}/{tenant_id}", webhooks.answer, methods=["POST"]),
@@ -69,58 +78,88 @@ def create_app(
     return app
 
 
+@dataclass(slots=True)
+class _Exchange:
+    """One request and what is to be answered."""
+
+    request: Request
+    received_at: datetime
+    complete_at: float = 0.0
+    """When the last byte of its body came, of `time.monotonic`."""
+
+    @property
+    def tool(self) -> str:
+        """What the path says."""
+        tool: str = self.request.path_params["tool_type"]
+        return tool
+
+    @property
+    def tenant_id(self) -> str | None:
+        """What the path says; `None` on the route that leaves it to the body."""
+        return self.request.path_params.get("tenant_id")
+
+
 class _Webhooks:
     """Both webhook routes. Every answer is one log line `delivery`, which counts it."""
 
-    def __init__(self, door: Door, settings: Settings) -> None:
+    def __init__(self, door: Door, settings: Settings, floor: Floor) -> None:
         self._door = door
+        self._floor = floor
         self._max_body_bytes = settings.max_body_bytes
         self._receive_seconds = settings.receive_seconds
         self._max_in_flight = settings.max_in_flight
         self._in_flight = 0
 
     async def answer(self, request: Request) -> Response:
-        received_at = datetime.now(UTC)
-        tool: str = request.path_params["tool_type"]
-        tenant_id: str | None = request.path_params.get("tenant_id")
+        """Admit the delivery, or refuse it."""
+        exchange = _Exchange(request, datetime.now(UTC))
         delivery_id = _delivery_id(request.headers)
         with structlog.contextvars.bound_contextvars(delivery_id=delivery_id):
             self._in_flight += 1
             try:
-                self._door.plugin(tool)
-                raw = await self._body(request)
-                answer = await self._door.admit(
-                    Arrival(
-                        tool=tool,
-                        tenant_id=tenant_id,
-                        headers=dict(request.headers),
-                        raw=raw,
-                        received_at=received_at,
-                        delivery_id=delivery_id,
-                    )
-                )
-            except ProblemError as refusal:
-                log.info(
-                    "delivery", answer="refused", status=refusal.status, tool=tool, tenant=tenant_id, why=refusal.why
-                )
-                return problem(refusal.status, refusal.detail)
-            except ClientDisconnect:
-                log.info("delivery", answer="left", tool=tool, tenant=tenant_id)
-                return Response(status_code=400)
-            except Exception as error:
-                log.info("delivery", answer="failed", status=500, tool=tool, tenant=tenant_id)
-                return _broken(error)
+                response = await self._admitted(exchange, delivery_id)
             finally:
                 self._in_flight -= 1
-            log.info(
-                "delivery",
-                answer=answer.name,
-                status=answer.status,
-                tool=tool,
-                tenant=tenant_id,
-                run=answer.body.get("run"),
+        if response.status_code == 401:
+            # The body is gone and its place is given back: a refusal that waits holds its connection and no more, and
+            # of connections there is a bound already (`deskhand.serving.connections`).
+            await self._floor.reached(exchange.complete_at)
+        return response
+
+    async def _admitted(self, exchange: _Exchange, delivery_id: str) -> Response:
+        tool, tenant_id = exchange.tool, exchange.tenant_id
+        try:
+            self._door.plugin(tool)
+            raw = await self._body(exchange.request)
+            exchange.complete_at = time.monotonic()
+            answer = await self._door.admit(
+                Arrival(
+                    tool=tool,
+                    tenant_id=tenant_id,
+                    headers=dict(exchange.request.headers),
+                    raw=raw,
+                    received_at=exchange.received_at,
+                    delivery_id=delivery_id,
+                )
             )
-            return JSONResponse(answer.body, answer.status)
+        except ProblemError as refusal:
+            log.info("delivery", answer="refused", status=refusal.status, tool=tool, tenant=tenant_id, why=refusal.why)
+            return problem(refusal.status, refusal.detail)
+        except ClientDisconnect:
+            log.info("delivery", answer="left", tool=tool, tenant=tenant_id)
+            return Response(status_code=400)
+        except Exception as error:
+            log.info("delivery", answer="failed", status=500, tool=tool, tenant=tenant_id)
+            return _broken(error)
+        log.info(
+            "delivery",
+            answer=answer.name,
+            status=answer.status,
+            tool=tool,
+            tenant=tenant_id,
+            run=answer.body.get("run"),
+        )
+        return JSONResponse(answer.body, answer.status)
 
     async def _body(self, request: Request) -> bytes:
         if self._in_flight > self._max_in_flight:  # before the body is read: each may hold a megabyte
@@ -131,8 +170,10 @@ class _Webhooks:
 class _Readiness:
     """`GET /readyz`: 200 when a delivery could be admitted now, else 503; either way it names what does not answer."""
 
-    def __init__(self, tenants: TenantConfigs, takers: Mapping[str, Check], remembers: Callable[[], bool]) -> None:
-        self._tenants = tenants
+    def __init__(
+        self, answers: Callable[[], Awaitable[object]], takers: Mapping[str, Check], remembers: Callable[[], bool]
+    ) -> None:
+        self._answers = answers
         self._takers = takers
         self._remembers = remembers
 
@@ -149,7 +190,7 @@ class _Readiness:
     async def _tenants_answer(self) -> bool:
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
-                await self._tenants.get(PROBE)
+                await self._answers()
         except Exception as error:
             log.warning("not_ready", part="tenants", reason=reason(error))
             return False

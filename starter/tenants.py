@@ -10,9 +10,6 @@ from plugins.tenants import TenantConfig, TenantConfigs
 LOOKUP_SECONDS = 5.0
 """Longer than the store's own wait for the database, after which it may still answer from memory."""
 
-PROBE = "deskhand-readiness-probe"
-"""A tenant that need not exist: any answer about it shows that the store answers."""
-
 
 class TenantsUnavailableError(Exception):
     """The store could not say who the tenant is. Not the same as "there is none"."""

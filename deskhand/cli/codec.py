@@ -1,6 +1,6 @@
 """`deskhand codec`: the endpoint by which the Temporal UI shows what is sealed."""
 
-from deskhand.crypto.codec_server import serve_codec
+from deskhand.codec.app import serve_codec
 from deskhand.observability.logging import configure_logging
 from deskhand.settings import load_settings
 

@@ -1,10 +1,12 @@
 """A tenant's connection from what the operator gives, checked against the plugin's model before it is stored."""
 
 import json
+import os
 import secrets as randomness
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 import typer
@@ -16,11 +18,18 @@ from plugins.fields import secret_fields
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 WEBHOOK_SECRET_BYTES = 32
+_WAYS = "--secrets-stdin or --secret-env"
+
+SecretsStdin = Annotated[bool, typer.Option("--secrets-stdin", help="Read secret fields as one JSON object.")]
+SecretEnv = Annotated[
+    list[str] | None,
+    typer.Option("--secret-env", metavar="FIELD=VARIABLE", help="Take a secret field from the environment."),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class GivenSecrets:
-    """What came by `--secrets-stdin`: secret fields of the connection, and perhaps the webhook secret."""
+    """What came by `--secrets-stdin` and `--secret-env`: secret fields, and perhaps the webhook secret."""
 
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
@@ -62,14 +71,26 @@ def parse_secrets(text: str) -> GivenSecrets:
     return GivenSecrets(given, webhook_secret)
 
 
-def ask_secrets(model: type[BaseModel]) -> GivenSecrets:
-    """Ask on the terminal for each secret field, without echo; an empty answer leaves an optional one out."""
-    answers = {
-        name: typer.prompt(_prompt(name, model), default="", show_default=False, hide_input=True, err=True)
-        for name in model.model_fields
-        if name in secret_fields(model)
-    }
-    return GivenSecrets({name: answer for name, answer in answers.items() if answer})
+def given_secrets(*, from_stdin: bool, from_env: Iterable[str]) -> GivenSecrets:
+    """What was given by the two options for secrets.
+
+    Raises:
+        CliError: one is unusable, or a field is given both ways. Nothing of a secret is quoted.
+    """
+    read = parse_secrets(sys.stdin.read()) if from_stdin else GivenSecrets()
+    fields, webhook_secret = dict(read.fields), read.webhook_secret
+    for name, variable in parse_assignments("--secret-env", from_env).items():
+        value = os.environ.get(variable)
+        if not value:
+            # The name of a variable: whoever put a secret there by mistake must not see it in a log.
+            raise CliError(f"--secret-env {name}: the variable that it names is not set in the environment")
+        if name in fields or (name == WEBHOOK_SECRET and webhook_secret):
+            raise CliError(f"--secret-env {name}: is given by --secrets-stdin as well")
+        if name == WEBHOOK_SECRET:
+            webhook_secret = value
+        else:
+            fields[name] = value
+    return GivenSecrets(fields, webhook_secret)
 
 
 def build_connection(model: type[BaseModel], plain: Mapping[str, str], secret: Mapping[str, str]) -> Connection:
@@ -78,23 +99,41 @@ def build_connection(model: type[BaseModel], plain: Mapping[str, str], secret: M
     Raises:
         CliError: naming the field, never quoting what was given.
     """
+    require_fields(model, plain, secret)
+    problems = connection_problems(model, {**plain, **secret})
+    if problems:
+        raise CliError("; ".join(problems))
+    return Connection(dict(plain), dict(secret))
+
+
+def require_fields(model: type[BaseModel], plain: Iterable[str], secret: Iterable[str]) -> None:
+    """Refuse names that the model does not have, and secrets among what is plain or the other way round.
+
+    Raises:
+        CliError: naming the field.
+    """
     secrets = secret_fields(model)
     for name in plain:
-        _require_field(model, "--set", name)
+        require_field(model, "--set", name)
         if name in secrets:
             raise CliError(
                 f"--set {name}: is a secret, and command lines can be seen by others on the machine: "
-                "answer the prompt on a terminal, or use --secrets-stdin"
+                f"answer the prompt on a terminal, or use {_WAYS}"
             )
     for name in secret:
-        _require_field(model, "--secrets-stdin:", name)
+        require_field(model, "--secrets-stdin:", name)
         if name not in secrets:
             raise CliError(f"--secrets-stdin: {name}: is not a secret; give it with --set {name}=…")
+
+
+def connection_problems(model: type[BaseModel], fields: Mapping[str, Any]) -> list[str]:
+    """What the model has against these fields, each with the way out; nothing of what was given is quoted."""
+    secrets = secret_fields(model)
     try:
-        model.model_validate({**plain, **secret})
+        model.model_validate(dict(fields))
     except pydantic.ValidationError as error:
-        raise CliError("; ".join(_problem(found, secrets) for found in error.errors(include_input=False))) from None
-    return Connection(dict(plain), dict(secret))
+        return [_problem(found, secrets) for found in error.errors(include_input=False)]
+    return []
 
 
 def generate_webhook_secret() -> str:
@@ -102,13 +141,12 @@ def generate_webhook_secret() -> str:
     return randomness.token_urlsafe(WEBHOOK_SECRET_BYTES)
 
 
-def _prompt(name: str, model: type[BaseModel]) -> str:
-    info = model.model_fields[name]
-    optional = "" if info.is_required() else " (optional)"
-    return f"{name}{optional}: {info.description}" if info.description else f"{name}{optional}"
+def require_field(model: type[BaseModel], option: str, name: str) -> None:
+    """Refuse a name that the model does not have.
 
-
-def _require_field(model: type[BaseModel], option: str, name: str) -> None:
+    Raises:
+        CliError: naming those that it has.
+    """
     if name not in model.model_fields:
         known = ", ".join(sorted(model.model_fields))
         raise CliError(f"{option} {name}: the connection has no such field; it has {known}")
@@ -118,7 +156,7 @@ def _problem(found: Any, secrets: frozenset[str]) -> str:
     name = ".".join(str(part) for part in found["loc"])
     if found["type"] == "missing":
         return f"{name}: is missing; " + (
-            "answer the prompt on a terminal, or use --secrets-stdin" if name in secrets else f"give --set {name}=…"
+            f"answer the prompt on a terminal, or use {_WAYS}" if name in secrets else f"give --set {name}=…"
         )
     message = found["msg"].removeprefix("Value error, ")
     return f"{name}: {message}" if name else message

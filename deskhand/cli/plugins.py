@@ -1,33 +1,26 @@
 """`deskhand plugins …`: which ticketing tools there are, what each needs, and whether a tenant's connection works."""
 
-import textwrap
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from deskhand.cli.checking import check_tenant, finding_lines
+from deskhand.cli.layout import wrapped
 from deskhand.cli.shared import plugin_class, print_json, with_tenants
-from deskhand.http import create_http_client
 from deskhand.settings import Settings, load_settings
-from deskhand.stores import own_stores
-from deskhand.temporal import connect_config
 from deskhand.tenants.admin import TenantAdmin
 from plugins.base import TicketingToolPlugin
 from plugins.fields import secret_fields
 from plugins.registry import load_plugins
 from plugins.rendering.characters import printable
 from plugins.tenants import TenantConfig
-from plugins.types import ConnectionReport, Finding
+from plugins.types import ConnectionReport
 
 app = typer.Typer(help="List plugins, show what they need, check a connection.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-WIDTH = 100
-"""Columns that text is wrapped at."""
-_MARKS = {True: "ok", None: "note", False: "FAILED"}
 
 
 @app.command("list")
@@ -55,13 +48,13 @@ def show(tool: Annotated[str, typer.Argument(metavar="TOOL", help="A plugin's na
     """Show what a tenant of a tool must give, and how its webhooks are authenticated."""
     plugin = plugin_class("TOOL", tool)
     print(f"{tool} {plugin.__version__}")
-    print("\n".join(_wrapped(_first_paragraph(plugin))))
+    print("\n".join(wrapped(_first_paragraph(plugin))))
     print("\nIts connection:")
     secrets = secret_fields(plugin.connection_model)
     for name, field in plugin.connection_model.model_fields.items():
         print(f"  {name} ({_kind(field, name in secrets)})")
         if field.description:
-            print("\n".join(_wrapped(field.description, "    ")))
+            print("\n".join(wrapped(field.description, "    ")))
         if field.examples:
             print(f"    such as {' or '.join(map(str, field.examples))}")
     schemes = ", ".join(sorted(plugin.signature_schemes)) or "one way only"
@@ -83,8 +76,8 @@ def check(
         print_json({"tenant": config.id, "tool": config.tool, "ok": report.ok, **report.model_dump(mode="json")})
     else:
         print(f"{config.id} ({config.tool})")
-        for finding in report.findings:
-            print("\n".join(_lines(finding)))
+        for line in finding_lines(report):
+            print(line)
         print("The connection works." if report.ok else "The connection does not work.")
     if not report.ok:
         raise typer.Exit(1)
@@ -92,44 +85,11 @@ def check(
 
 async def _check(admin: TenantAdmin, settings: Settings, tenant_id: str) -> tuple[TenantConfig, ConnectionReport]:
     config = await admin.open(tenant_id, "tenant.check")
-    plugin = plugin_class(f"tenant {tenant_id}:", config.tool)
-    stores = own_stores(settings.secret("database_operator_url"), connect_config())
-    async with create_http_client(dev_vendors=settings.dev_vendors, own_stores=stores) as http:
-        return config, await plugin(_OneTenant(config), http).check_connection(tenant_id)
-
-
-class _OneTenant:
-    """`plugins.tenants.TenantConfigs` of one tenant."""
-
-    def __init__(self, config: TenantConfig) -> None:
-        self._config = config
-
-    async def get(self, tenant_id: str) -> TenantConfig | None:
-        """The tenant, or `None` for any other."""
-        return self._config if tenant_id == self._config.id else None
-
-
-def _lines(finding: Finding) -> Iterator[str]:
-    """A finding for a terminal: what the vendor said is the vendor's, so nothing in it may steer the terminal."""
-    yield from _wrapped(printable(finding.what), f"  {_MARKS[finding.ok]:<8}", " " * 10)
-    if finding.mend:
-        yield from _wrapped(printable(finding.mend), " " * 10 + "→ ", " " * 12)
+    return config, await check_tenant(settings, config)
 
 
 def _first_paragraph(plugin: type[TicketingToolPlugin]) -> str:
     return (plugin.__doc__ or "").strip().split("\n\n")[0]
-
-
-def _wrapped(text: str, first: str = "", others: str | None = None) -> list[str]:
-    """Lines of `text`, the first after `first` and the others after `others`. Options and addresses stay whole."""
-    return textwrap.wrap(
-        " ".join(text.split()),
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=first if others is None else others,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
 
 
 def _kind(field: FieldInfo, secret: bool) -> str:

@@ -8,6 +8,7 @@ import typer
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from deskhand.cli.auditing import audit, audit_look
 from deskhand.cli.bulk import interruptible
 from deskhand.cli.durations import parse_duration
 from deskhand.cli.errors import CliError
@@ -51,6 +52,7 @@ def reconcile(
     settings = load_settings()
     if since is not None:
         back = parse_duration("--since", since)
+        asyncio.run(audit(settings, "reconcile.pass", tenant, since=since, dry_run=dry_run))
         tool = _tool(settings, tenant)
         interruptible(
             _pass_now(settings, tenant, tool, back, dry_run=dry_run, as_json=as_json),
@@ -60,10 +62,13 @@ def reconcile(
         interval = parse_duration("--every", every)
         if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
             raise CliError("--every: must be between 1m and 2d, such as 1h")
+        asyncio.run(audit(settings, "reconcile.on", tenant, every=every))
         asyncio.run(_switch_on(settings, tenant, _tool(settings, tenant), interval, as_json=as_json))
     elif off:
+        asyncio.run(audit(settings, "reconcile.off", tenant))
         asyncio.run(_switch_off(settings, tenant, as_json=as_json))
     else:
+        asyncio.run(audit_look(settings, "reconcile.status", tenant))
         asyncio.run(_show(settings, tenant, as_json=as_json))
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 from temporalio.service import RPCError
 
+from deskhand.cli.auditing import audit, audit_look
 from deskhand.cli.bulk import Act, act_on_all, act_on_named, interruptible, print_all
 from deskhand.cli.durations import parse_duration
 from deskhand.cli.errors import CliError
 from deskhand.cli.progress import Progress
+from deskhand.cli.run_entries import enter_named, enter_selection
 from deskhand.cli.shared import print_json, require_tenant_id, temporal_client
 from deskhand.cli.spool import print_spool, redrive_spool, spool_json, spool_state
 from deskhand.crypto.codec import data_converter
@@ -67,6 +69,7 @@ def list_runs(
         **_waiting(waiting_for),
         started_before=now - parse_duration("--older-than", older_than) if older_than is not None else None,
     )
+    asyncio.run(enter_selection(settings, "runs.list", which, look=True, limit=limit))
     spool = asyncio.run(spool_state(settings))
     try:
         runs, total = asyncio.run(_found(settings, which, limit))
@@ -90,6 +93,7 @@ def list_runs(
 def show(run: RunId, as_json: AsJson = False) -> None:
     """Tell the story of a run: each step, why it waits and until when, how it ended, and how to go on."""
     settings = load_settings()
+    asyncio.run(enter_named(settings, "runs.show", [run], look=True))
     story, link = asyncio.run(_story(settings, run))
     if as_json:
         print_json(story_json(story, link))
@@ -111,12 +115,12 @@ def resume(
     if tenant is None:
         if waiting_for is not None:
             raise CliError("--waiting-for: is for all of a tenant's runs; give --tenant as well")
-        _named_ones(named, Runs.resume, "resumed", dry_run)
+        _named_ones("runs.resume", named, Runs.resume, "resumed", dry_run)
         return
     which = RunFilter(
         tenant=_tenant(tenant), **(_waiting(waiting_for) if waiting_for else {"waiting": True, "but_privacy": True})
     )
-    _all_waiting(load_settings(), which, Runs.resume, "resumed", dry_run)
+    _all_waiting("runs.resume", which, Runs.resume, "resumed", dry_run)
 
 
 @app.command()
@@ -128,12 +132,12 @@ def cancel(
     if tenant is None:
         if waiting_for is not None:
             raise CliError("--waiting-for: is for all of a tenant's runs; give --tenant as well")
-        _named_ones(named, Runs.cancel, "asked to end", dry_run)
+        _named_ones("runs.cancel", named, Runs.cancel, "asked to end", dry_run)
         return
     if waiting_for is None:
         raise CliError(f"--waiting-for: is needed beside --tenant; --waiting-for {ANY} means every parked run")
     which = RunFilter(tenant=_tenant(tenant), **_waiting(waiting_for))
-    _all_waiting(load_settings(), which, Runs.cancel, "asked to end", dry_run)
+    _all_waiting("runs.cancel", which, Runs.cancel, "asked to end", dry_run)
 
 
 @app.command()
@@ -150,6 +154,8 @@ def retry(
     run came as far as writing, nothing is written without --not-there.
     """
     settings = load_settings()
+    keyring_of(settings, "payload_keys")
+    asyncio.run(enter_named(settings, "runs.retry", [run], not_there=not_there))
     asyncio.run(_retry(settings, run, not_there))
 
 
@@ -176,10 +182,15 @@ def redrive(
             raise CliError(f"--outcome {given}: must be {', '.join(REDRIVEN)}; `deskhand runs retry` takes any run")
     keyring_of(settings, "payload_keys")
     of_tenant = _tenant(tenant)
+    back = parse_duration("--since", since) if since is not None else None
+    enter = audit_look if dry_run else audit
+    asyncio.run(
+        enter(settings, "runs.redrive", of_tenant, since=since, outcomes=list(map(str, outcome or ())), dry_run=dry_run)
+    )
     so_far = Redriven()
-    if since is not None:
+    if back is not None:
         now = datetime.now(UTC)
-        which = failed_since(now - parse_duration("--since", since), now, of_tenant, tuple(outcome or ()))
+        which = failed_since(now - back, now, of_tenant, tuple(outcome or ()))
         interruptible(
             _redrive(settings, which, so_far, dry_run),
             lambda: (
@@ -213,7 +224,6 @@ async def _story(settings: Settings, run: str) -> tuple[Story, str]:
 
 
 async def _retry(settings: Settings, run: str, not_there: bool) -> None:
-    keyring_of(settings, "payload_keys")
     async with temporal_client(settings) as client:
         found = await Runs(client).look(run)
         if not found.open:
@@ -247,8 +257,10 @@ async def _redrive(settings: Settings, which: RunFilter, so_far: Redriven, dry_r
         print(f"  {problem}")
 
 
-def _named_ones(named: list[str], act: Act, done: str, dry_run: bool) -> None:
-    if not asyncio.run(_act_on_named(load_settings(), named, act, done, dry_run)):
+def _named_ones(action: str, named: list[str], act: Act, done: str, dry_run: bool) -> None:
+    settings = load_settings()
+    asyncio.run(enter_named(settings, action, named, look=dry_run, dry_run=dry_run))
+    if not asyncio.run(_act_on_named(settings, named, act, done, dry_run)):
         raise typer.Exit(1)
 
 
@@ -257,7 +269,9 @@ async def _act_on_named(settings: Settings, named: list[str], act: Act, done: st
         return await act_on_named(client, named, act, done, dry_run)
 
 
-def _all_waiting(settings: Settings, which: RunFilter, act: Act, done: str, dry_run: bool) -> None:
+def _all_waiting(action: str, which: RunFilter, act: Act, done: str, dry_run: bool) -> None:
+    settings = load_settings()
+    asyncio.run(enter_selection(settings, action, which, look=dry_run, dry_run=dry_run))
     tally = Tally(0)
     interruptible(
         _act_on_waiting(settings, which, tally, act, done, dry_run),

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deskhand.cli.errors import CliError
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import keyring_of
+from deskhand.crypto.keyring import has_keys, keyring_of
 from deskhand.crypto.sealing import SealError
 from deskhand.db.pool import create_pool
 from deskhand.runs.handling import RunError, is_unknown_namespace
@@ -67,7 +67,7 @@ async def temporal_client(settings: Settings) -> AsyncIterator[Client]:
     """
     config = connect_config()
     options: dict[str, Any] = {}
-    if settings.payload_keys is not None:
+    if has_keys(settings, "payload_keys"):
         options["data_converter"] = data_converter(keyring_of(settings, "payload_keys"), allow_plaintext=False)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

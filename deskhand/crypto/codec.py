@@ -15,7 +15,7 @@ from temporalio.converter import (
     PayloadConverter,
 )
 
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import Keys
 from deskhand.crypto.sealing import Purpose, SealError, seal, unseal
 
 ENCODING = b"binary/encrypted"
@@ -30,16 +30,17 @@ class EncryptionCodec(PayloadCodec):
     that only a holder of the keys can give a worker its input.
     """
 
-    def __init__(self, keyring: Keyring, *, allow_plaintext: bool) -> None:
-        self._keyring = keyring
+    def __init__(self, keys: Keys, *, allow_plaintext: bool) -> None:
+        self._keys = keys
         self._allow_plaintext = allow_plaintext
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Seal every payload."""
+        """Seal every payload, all with one key."""
+        keyring = self._keys.current()
         return [
             Payload(
                 metadata={"encoding": ENCODING},
-                data=seal(self._keyring, Purpose.PAYLOAD, payload.SerializeToString()),
+                data=seal(keyring, Purpose.PAYLOAD, payload.SerializeToString()),
             )
             for payload in payloads
         ]
@@ -54,7 +55,7 @@ class EncryptionCodec(PayloadCodec):
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") == ENCODING:
-            return Payload.FromString(unseal(self._keyring, Purpose.PAYLOAD, payload.data))
+            return Payload.FromString(unseal(self._keys, Purpose.PAYLOAD, payload.data))
         if self._allow_plaintext:
             return payload
         raise SealError("a payload is not encrypted, and only encrypted ones are accepted here")
@@ -79,13 +80,13 @@ class SealedFailures(DefaultFailureConverterWithEncodedAttributes):
         failure.application_failure_info.type = SealError.__name__
 
 
-def data_converter(keyring: Keyring, *, allow_plaintext: bool) -> DataConverter:
+def data_converter(keys: Keys, *, allow_plaintext: bool) -> DataConverter:
     """How every Deskhand process talks to Temporal: pydantic models, sealed, and failures sealed as well.
 
     Where a payload that is not ours reaches a workflow, its task fails and is tried again: the run keeps waiting.
     """
     return DataConverter(
         payload_converter_class=PydanticPayloadConverter,
-        payload_codec=EncryptionCodec(keyring, allow_plaintext=allow_plaintext),
+        payload_codec=EncryptionCodec(keys, allow_plaintext=allow_plaintext),
         failure_converter_class=SealedFailures,
     )

@@ -11,6 +11,9 @@ from deskhand.devstack import lock
 from deskhand.devstack.errors import DevStackError
 from deskhand.devstack.placement import remove_cluster
 
+_KEYS = ("payload.keys", "keys.json")
+"""What tells that a folder is ours; the second is what older versions made."""
+
 
 def clean(folder: Path) -> None:
     """Delete the folder, and what PostgreSQL keeps for it elsewhere.
@@ -20,7 +23,7 @@ def clean(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    if not (folder / "keys.json").exists():
+    if not any((folder / name).exists() for name in _KEYS):
         raise DevStackError(f"{folder} is not the state folder of a development stack: it is left alone")
     with lock.held(folder, "stop it first"):
         remove_cluster(folder / "postgres")

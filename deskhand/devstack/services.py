@@ -56,8 +56,8 @@ class Services:
             **self._common(),
             **self._temporal(),
             "DESKHAND_DATABASE_OPERATOR_URL": self._database.operator,
-            "DESKHAND_CREDENTIAL_KEYS": self._state.credential_keys,
-            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_CREDENTIAL_KEYS_FILE": str(self._state.credential_keys_file),
+            "DESKHAND_PAYLOAD_KEYS_FILE": str(self._state.payload_keys_file),
             "DESKHAND_PUBLIC_URL": at(self._state.ports.starter),
             "DESKHAND_DEV_VENDORS": self._vendors(),
             "DESKHAND_TEMPORAL_UI_URL": at(self._state.ports.temporal_ui),
@@ -65,7 +65,7 @@ class Services:
 
     def _codec(self) -> dict[str, str]:
         return {
-            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_PAYLOAD_KEYS_FILE": str(self._state.payload_keys_file),
             "DESKHAND_CODEC_HOST": "127.0.0.1",
             "DESKHAND_CODEC_PORT": str(self._state.ports.codec),
             "DESKHAND_CODEC_ORIGIN": at(self._state.ports.temporal_ui),
@@ -76,7 +76,7 @@ class Services:
         return {
             **self._temporal(),
             "DESKHAND_DATABASE_URL": self._database.app,
-            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_PAYLOAD_KEYS_FILE": str(self._state.payload_keys_file),
             "DESKHAND_STARTER_HOST": "127.0.0.1",
             "DESKHAND_STARTER_PORT": str(self._state.ports.starter),
         }
@@ -85,8 +85,8 @@ class Services:
         return {
             **self._temporal(),
             "DESKHAND_DATABASE_URL": self._database.app,
-            "DESKHAND_CREDENTIAL_KEYS": self._state.credential_keys,
-            "DESKHAND_PAYLOAD_KEYS": self._state.payload_keys,
+            "DESKHAND_CREDENTIAL_KEYS_FILE": str(self._state.credential_keys_file),
+            "DESKHAND_PAYLOAD_KEYS_FILE": str(self._state.payload_keys_file),
             "DESKHAND_DEV_VENDORS": self._vendors(),
         }
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from deskhand.crypto.keyfile import KeyFile, KeyFileError
 from deskhand.crypto.keyring import Keyring
 from deskhand.devstack.errors import DevStackError
 from deskhand.pretend.tools import tool_types
@@ -17,6 +18,11 @@ from deskhand.pretend.tools import tool_types
 FOLDER_VARIABLE = "DESKHAND_STATE"
 DEFAULT_FOLDER = Path(".deskhand")
 PORTS_FILE = "ports.json"
+PAYLOAD_KEYS_FILE = "payload.keys"
+CREDENTIAL_KEYS_FILE = "credential.keys"
+
+_OLD_KEYS_FILE = "keys.json"
+"""Where both keyrings were before they were in files of their own."""
 
 # Below the range that systems hand out for outgoing connections: a port kept here is free the next time, too. Within
 # it, a client that asks for a port where nobody listens yet can even be connected to itself, and so take it.
@@ -42,10 +48,6 @@ class State:
 
     folder: Path
     ports: Ports
-    payload_keys: str = field(repr=False)
-    """The keyring's text; a secret."""
-    credential_keys: str = field(repr=False)
-    """The keyring's text; a secret."""
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
@@ -65,13 +67,33 @@ class State:
         for part in ("logs", "temporal"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)
         ports = _with_new_tools(folder / PORTS_FILE, _kept(folder / PORTS_FILE, _new_ports))
-        keys = _kept(folder / "keys.json", _new_keys)
+        _keep_keys(folder)
         try:
-            return cls(folder, Ports(**ports), **keys)
+            return cls(folder, Ports(**ports))
         except TypeError:
             raise DevStackError(
                 f"{folder} was made by another version of the stack: run `make clean`, or set {FOLDER_VARIABLE}"
             ) from None
+
+    @property
+    def payload_keys_file(self) -> Path:
+        """The file that holds the payload keys. `deskhand keys rotate` changes it while the stack runs."""
+        return self.folder / PAYLOAD_KEYS_FILE
+
+    @property
+    def credential_keys_file(self) -> Path:
+        """The same for the credential keys."""
+        return self.folder / CREDENTIAL_KEYS_FILE
+
+    @property
+    def payload_keys(self) -> str:
+        """The keyring's text as it is now; a secret."""
+        return _keyring_text(self.payload_keys_file)
+
+    @property
+    def credential_keys(self) -> str:
+        """The keyring's text as it is now; a secret."""
+        return _keyring_text(self.credential_keys_file)
 
     def log(self, process: str) -> Path:
         """The log file of a process."""
@@ -115,8 +137,21 @@ def _kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     return kept
 
 
-def _new_keys() -> dict[str, str]:
-    return {"payload_keys": Keyring.generate_text("p"), "credential_keys": Keyring.generate_text("c")}
+def _keep_keys(folder: Path) -> None:
+    """Make the key files, or keep them as they are; what an older version kept in one file goes into them."""
+    old = folder / _OLD_KEYS_FILE
+    keys = _kept(old, dict) if old.exists() else {}
+    for name, key, prefix in ((PAYLOAD_KEYS_FILE, "payload_keys", "p"), (CREDENTIAL_KEYS_FILE, "credential_keys", "c")):
+        if not (folder / name).exists():
+            write_private_once(folder / name, f"{keys.get(key) or Keyring.generate_text(prefix)}\n")
+    old.unlink(missing_ok=True)
+
+
+def _keyring_text(path: Path) -> str:
+    try:
+        return KeyFile(path).read()
+    except KeyFileError as error:
+        raise DevStackError(f"{path}: {error}: run `make clean`, or set {FOLDER_VARIABLE}") from None
 
 
 def _new_ports() -> dict[str, Any]:

@@ -5,7 +5,8 @@ from workflows.contracts import ContextQuery, GatheredContext, RecordInput, Simi
 
 # What a ticket says lies in PostgreSQL as plain text, under row-level security: it could not be searched sealed.
 _SEARCH = "SELECT * FROM search_ticket_history($1, $2, $3, $4, $5, $6)"
-_COUNT = "SELECT count(*) FROM ticket_history"
+# As the search does, it leaves out what is past the tenant's retention.
+_COUNT = "SELECT count(*) FROM ticket_history WHERE resolved_at >= (SELECT kept_since())"
 
 # The same version again changes nothing. Of two versions the later one stays, whichever comes first; the version's own
 # order decides between two of the same moment, so that every order of arrival ends the same.
@@ -36,7 +37,7 @@ class TicketHistory:
         """The tenant's earlier tickets most like this one, best first, never the ticket itself; at most `limit`.
 
         By full text over all that a ticket says, and by likeness of its subject. Tickets that say how they were solved
-        come before equally near ones that do not.
+        come before equally near ones that do not. What is past the tenant's retention is neither found nor counted.
         """
         async with tenant_transaction(self._pool, query.tenant_id) as connection:
             rows = await connection.fetch(

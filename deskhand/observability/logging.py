@@ -28,15 +28,22 @@ MAX_FRAMES = 8
 
 OURS = frozenset(
     (
-        *(name for name, error in vars(exceptions).items() if isinstance(error, type)),
         *("DatabaseUnavailableError", "NotMigratedError", "SealError", "TenantPausedError", "TenantStoreError"),
+        "ValidationError",
     )
 )
 """Types of failures whose words name a field and a reason, and never a ticket's content or a secret."""
+QUOTING = frozenset(name for name, error in vars(exceptions).items() if isinstance(error, type)) - OURS
+"""Types of failures whose words may be the vendor's, which may quote a ticket: only the answer's status is told of
+them. They stand whole, sealed, in the run."""
+KNOWN = OURS | QUOTING
 
+_ANSWERED = re.compile(r"[a-z0-9_]{1,40} answered [0-9]{3}\b")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CHATTY = ("httpx", "httpcore", "asyncio", "markdown_it")
-"""Libraries whose ordinary lines tell addresses or nothing."""
+_CHATTY = ("httpx", "httpcore", "asyncio", "markdown_it", "urllib3", "charset_normalizer")
+"""Libraries whose ordinary lines tell addresses, headers or nothing."""
+_QUOTING_SETTINGS = "opentelemetry.util.re"
+"""Warns of headers that it cannot read by quoting them: an API key. We refuse such a setting ourselves."""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -77,6 +84,7 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_QUOTING_SETTINGS).setLevel(logging.ERROR)
 
 
 def plain_values(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -103,6 +111,8 @@ def told_exception(logger: WrappedLogger, method: str, event: EventDict) -> Even
             event["where"] = _scalar(said["where"])
         if error.type in OURS:
             event["why"] = _scalar(error.message)
+        elif error.type in QUOTING and (answered := _ANSWERED.match(error.message)):
+            event["why"] = answered[0]
     return event
 
 

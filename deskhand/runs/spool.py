@@ -3,19 +3,22 @@
 A row is ciphertext beside keyed hashes of tenant, ticket and run: to bound, to forget and to tell a redelivery by.
 It is deleted in the transaction that held it while its run was started, so that whatever ends the process in between
 leaves the row: it is started again, which is harmless, since the run's id is the same.
+
+Hashes change with the primary key. Until a rotation has sealed every row anew, the rows of a tenant or a run may stand
+under any key of the ring, and are looked for under each.
 """
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 import pydantic
 import structlog
 
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import Keyring, Keys
 from deskhand.crypto.sealing import Purpose, SealError, keyed_hash, seal, unseal
 from deskhand.db.errors import DatabaseUnavailableError, first_line
 from deskhand.db.pool import Connection, Pool, transaction
@@ -34,10 +37,12 @@ _PUT = """
 INSERT INTO spool (tenant_hash, ticket_hash, run_hash, sealed, refused_at, reason)
 SELECT $1, $2, $3, $4, CASE WHEN $5::text IS NULL THEN NULL ELSE now() END, $5
 WHERE (SELECT count(*) FROM (SELECT FROM spool WHERE tenant_hash = ANY ($6::bytea[]) LIMIT $7) AS kept) < $7
+    AND NOT EXISTS (SELECT FROM spool WHERE run_hash = ANY ($8::bytea[]))
 ON CONFLICT (run_hash) DO UPDATE SET refused_at = NULL, reason = NULL
 WHERE excluded.refused_at IS NULL AND spool.refused_at IS NOT NULL
 """
-_IS_KEPT = "SELECT EXISTS (SELECT FROM spool WHERE run_hash = $1)"
+_LET_OUT = "UPDATE spool SET refused_at = NULL, reason = NULL WHERE run_hash = ANY ($1) AND refused_at IS NOT NULL"
+_IS_KEPT = "SELECT EXISTS (SELECT FROM spool WHERE run_hash = ANY ($1))"
 _CAN_PUT = """
 SELECT has_table_privilege('spool', 'INSERT') AND current_setting('transaction_read_only') = 'off'
     AND (SELECT count(run_hash) FROM (SELECT run_hash FROM spool LIMIT 1) AS one) >= 0
@@ -93,6 +98,40 @@ class SpoolState:
     """Why, the most frequent first; at most `MAX_REASONS`."""
 
 
+@dataclass(frozen=True, slots=True)
+class SealedOrder:
+    """What a row holds of its order, all of it under one key."""
+
+    tenant: bytes
+    """Keyed hash of the tenant."""
+    ticket: bytes
+    """Keyed hash of tool, tenant and ticket."""
+    run: bytes
+    """Keyed hash of the workflow id."""
+    sealed: bytes = field(repr=False)
+    """The order, bound to the hashes of tenant and run."""
+
+
+def seal_order(keys: Keys, order: Order) -> SealedOrder:
+    """An order as its row holds it under the primary key."""
+    ring, delivery = keys.current(), order.delivery
+    tenant, run = _tenant_hash(ring, delivery.tenant_id), _run_hash(ring, order.run)
+    ticket = keyed_hash(ring, Purpose.SPOOL, "ticket", delivery.tool, delivery.tenant_id, order.ticket_id)
+    sealed = seal(ring, Purpose.SPOOL, order.model_dump_json().encode(), *_binding(tenant, run))
+    return SealedOrder(tenant, ticket, run, sealed)
+
+
+def open_order(keys: Keys, row: Any) -> Order:
+    """The order that a row holds, which must have its columns `tenant_hash`, `run_hash` and `sealed`.
+
+    Raises:
+        SealError: these keys do not open it.
+        pydantic.ValidationError: it was spooled by a version with other fields.
+    """
+    opened = unseal(keys, Purpose.SPOOL, row["sealed"], *_binding(row["tenant_hash"], row["run_hash"]))
+    return Order.model_validate_json(opened)
+
+
 class Spool:
     """Orders that wait for Temporal.
 
@@ -100,7 +139,7 @@ class Spool:
     too, and want that role for `redrive`.
     """
 
-    def __init__(self, pool: Pool, payload_keys: Keyring, max_per_tenant: int = 10_000) -> None:
+    def __init__(self, pool: Pool, payload_keys: Keys, max_per_tenant: int = 10_000) -> None:
         self._pool = pool
         self._keys = payload_keys
         self._max_per_tenant = max_per_tenant
@@ -205,25 +244,34 @@ class Spool:
             DatabaseUnavailableError: the database cannot be asked now.
         """
         async with transaction(self._pool) as connection:
-            done = await connection.execute(_REDRIVE, None if tenant_id is None else self._tenant_hashes(tenant_id))
+            done = await connection.execute(_REDRIVE, None if tenant_id is None else self.tenant_hashes(tenant_id))
         return int(done.rpartition(" ")[2])
 
+    def tenant_hashes(self, tenant_id: str) -> list[bytes]:
+        """What the tenant's rows carry: under the primary key, and under the older ones."""
+        return [_tenant_hash(ring, tenant_id) for ring in self._keys.current().each()]
+
     async def _put(self, order: Order, reason: str | None) -> None:
+        ring = self._keys.current()
         delivery = order.delivery
-        tenants = self._tenant_hashes(delivery.tenant_id)
-        ticket = self._hash(self._keys, "ticket", delivery.tool, delivery.tenant_id, order.ticket_id)
-        run = self._hash(self._keys, "run", order.run)
-        sealed = seal(self._keys, Purpose.SPOOL, order.model_dump_json().encode(), *_binding(tenants[0], run))
+        row = seal_order(ring, order)
+        tenants = [_tenant_hash(each, delivery.tenant_id) for each in ring.each()]
+        older_runs = [_run_hash(each, order.run) for each in ring.each()][1:]
         async with transaction(self._pool) as connection:
-            put = await connection.execute(_PUT, tenants[0], ticket, run, sealed, reason, tenants, self._max_per_tenant)
-            if put == "INSERT 0 0" and not await connection.fetchval(_IS_KEPT, run):
+            put = await connection.execute(
+                _PUT, row.tenant, row.ticket, row.run, row.sealed, reason, tenants, self._max_per_tenant, older_runs
+            )
+            if put != "INSERT 0 0":
+                return
+            if older_runs and reason is None:
+                await connection.execute(_LET_OUT, older_runs)
+            if not await connection.fetchval(_IS_KEPT, [row.run, *older_runs]):
                 raise SpoolFullError(f"the tenant has {self._max_per_tenant} orders in the spool")
 
     async def _start(self, row: Any, start: Callable[[Order], Awaitable[object]]) -> str | None:
         """Why the order goes into quarantine; `None`: it was taken."""
         try:
-            opened = unseal(self._keys, Purpose.SPOOL, row["sealed"], *_binding(row["tenant_hash"], row["run_hash"]))
-            order = Order.model_validate_json(opened)
+            order = open_order(self._keys, row)
         except SealError as error:
             return f"cannot be opened: {error}"
         except pydantic.ValidationError:
@@ -243,18 +291,17 @@ class Spool:
         async with transaction(self._pool) as connection:
             return await connection.fetchval(question)
 
-    def _tenant_hashes(self, tenant_id: str) -> list[bytes]:
-        """Under the primary key, and under the older ones: rows from before a rotation are the tenant's, too."""
-        ids = [self._keys.primary_id, *(key for key in self._keys.keys if key != self._keys.primary_id)]
-        return [self._hash(Keyring(key, self._keys.keys), "tenant", tenant_id) for key in ids]
-
-    @staticmethod
-    def _hash(keys: Keyring, what: str, *parts: str) -> bytes:
-        return keyed_hash(keys, Purpose.SPOOL, what, *parts)
-
 
 async def _quarantine(connection: Connection, row: int, reason: str) -> None:
     await connection.execute("UPDATE spool SET refused_at = now(), reason = $2 WHERE id = $1", row, reason)
+
+
+def _tenant_hash(ring: Keyring, tenant_id: str) -> bytes:
+    return keyed_hash(ring, Purpose.SPOOL, "tenant", tenant_id)
+
+
+def _run_hash(ring: Keyring, run: str) -> bytes:
+    return keyed_hash(ring, Purpose.SPOOL, "run", run)
 
 
 def _binding(tenant_hash: bytes, run_hash: bytes) -> tuple[str, str, str, str]:

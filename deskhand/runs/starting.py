@@ -12,7 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import Keys
 from deskhand.runs.order import Order, RunsRefusedError, RunsUnavailableError, Taken
 from workflows import search_attributes
 from workflows.contracts import RunInput
@@ -73,9 +73,9 @@ class TemporalRuns:
             raise RunsUnavailableError("not serving")
 
 
-async def connect_lazily(config: ClientConnectConfig, keyring: Keyring) -> Client:
+async def connect_lazily(config: ClientConnectConfig, keys: Keys) -> Client:
     """A client for the server and namespace of `config`; it connects at its first call, again if need be."""
-    return await Client.connect(**config, data_converter=data_converter(keyring, allow_plaintext=False), lazy=True)
+    return await Client.connect(**config, data_converter=data_converter(keys, allow_plaintext=False), lazy=True)
 
 
 def _summary(order: Order) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import Keys
 from deskhand.crypto.sealing import SealError
 from deskhand.tenants.errors import CredentialsSealedError, TenantStoreError
 from deskhand.tenants.sealing import open_connection, open_secrets
@@ -13,7 +13,7 @@ from plugins.types import TenantMode, TenantSettings
 
 
 def tenant_config(
-    tenant_id: str, row: Mapping[str, Any], payload_keys: Keyring, credential_keys: Keyring | None
+    tenant_id: str, row: Mapping[str, Any], payload_keys: Keys, credential_keys: Keys | None
 ) -> TenantConfig:
     """The tenant. Its `connection()` raises `CredentialsSealedError` without credential keys or without the column, and
     `ConfigurationError` where the keys do not open it.
@@ -42,7 +42,7 @@ def tenant_config(
 class _Opener:
     """Opens one connection when it is asked for: opened credentials do not stay in memory."""
 
-    def __init__(self, tenant_id: str, keys: Keyring | None, sealed: bytes | None) -> None:
+    def __init__(self, tenant_id: str, keys: Keys | None, sealed: bytes | None) -> None:
         self._tenant_id = tenant_id
         self._keys = keys
         self._sealed = sealed

@@ -50,7 +50,11 @@ async def examine(check: Check, connection: JiraConnection, settings: TenantSett
     if connection.through_gateway:
         await _site(check, connection, read)
     if settings.own_account_id != account:
-        check.open("events that our own notes cause are not recognised", f"set own_account_id to {account}")
+        check.open(
+            "events that our own notes cause are not recognised",
+            f"set own_account_id to {account}",
+            setting="own_account_id",
+        )
     if connection.email is not None:
         check.open(
             "when the API token ends cannot be asked for; Atlassian lets one live for a year at most",

@@ -15,7 +15,7 @@ import httpx
 from plugins.base import TicketMetadata
 from plugins.checking import Check
 from plugins.exceptions import APIError, AuthenticationError, ConfigurationError, TicketRefusedError
-from plugins.jira import checks, issues, recent, refusals, webhooks
+from plugins.jira import checks, issues, recent, refusals, setup, webhooks
 from plugins.jira.api import JiraApi, issue_path
 from plugins.jira.connection import JiraConnection
 from plugins.jira.hiding import INTERNAL, Hiding, hiding_for
@@ -31,7 +31,7 @@ PAGE = 100
 MAX_PAGES = 50
 """Jira Cloud takes 5,000 comments per issue."""
 
-SECRET_HEADER = "x-deskhand-secret"  # noqa: S105  # the header's name, not a secret
+SECRET_HEADER = "X-Deskhand-Secret"  # noqa: S105  # the header's name, not a secret
 
 
 class JiraPlugin(JiraApi):
@@ -48,6 +48,7 @@ class JiraPlugin(JiraApi):
     connection_model = JiraConnection
     signature_header: ClassVar[str] = "X-Hub-Signature"
     signature_schemes: ClassVar[frozenset[str]] = frozenset({"hmac", "header"})
+    default_scheme: ClassVar[str | None] = "hmac"
 
     async def validate_webhook(self, payload: dict[str, Any], signature: str) -> bool:
         """Whether the webhook is signed with a secret of its tenant that counted when it was received."""
@@ -62,7 +63,7 @@ class JiraPlugin(JiraApi):
     def signature_from(self, headers: Mapping[str, str], settings: TenantSettings) -> str:
         """`X-Hub-Signature` as it is; under the scheme `header` a digest of `X-Deskhand-Secret`."""
         if settings.signature_scheme == "header":
-            secret = headers.get(SECRET_HEADER, "")
+            secret = headers.get(SECRET_HEADER.lower(), "")
             return static_digest(secret) if secret else ""
         return super().signature_from(headers, settings)
 
@@ -218,4 +219,13 @@ class JiraPlugin(JiraApi):
             return check.report()
         settings = (await self.tenant(tenant_id)).settings
         read = partial(self.read, tenant_id)
-        return check.report(await checks.examine(check, connection, settings, read))
+        account = await checks.examine(check, connection, settings, read)
+        return check.report(account, account or None)
+
+    @classmethod
+    def webhook_steps(cls, address: str, tenant_id: str, settings: TenantSettings) -> tuple[str, ...]:
+        """A webhook of the site, or under the scheme `header` two Automation rules; see `plugins.jira.setup`."""
+        del tenant_id
+        if settings.signature_scheme == "header":
+            return setup.automation_steps(address, SECRET_HEADER)
+        return setup.webhook_steps(address)

@@ -12,7 +12,7 @@ from plugins.exceptions import APIError, PluginError, TicketRefusedError
 from plugins.parsing import normalise_priority
 from plugins.payload import signed_bytes
 from plugins.rendering import to_html
-from plugins.servicedesk_plus import answers, authentication, recent, webhook
+from plugins.servicedesk_plus import answers, authentication, recent, setup, webhook
 from plugins.servicedesk_plus.answers import Answer
 from plugins.servicedesk_plus.api import ServiceDeskPlusApi, compact
 from plugins.servicedesk_plus.checks import check_connection
@@ -46,6 +46,7 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
     connection_model: ClassVar[type[BaseModel]] = ServiceDeskPlusConnection
     signature_header: ClassVar[str] = authentication.SECRET_HEADER
     signature_schemes: ClassVar[frozenset[str]] = frozenset(authentication.Scheme)
+    default_scheme: ClassVar[str | None] = authentication.Scheme.HEADER.value
 
     def signature_from(self, headers: Mapping[str, str], settings: TenantSettings) -> str:
         """By the scheme in force (`signature_scheme`); see `plugins.servicedesk_plus.authentication`."""
@@ -226,3 +227,9 @@ class ServiceDeskPlusPlugin(ServiceDeskPlusApi):
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Whether the credentials are accepted and requests can be read; see `plugins.servicedesk_plus.checks`."""
         return await check_connection(self, tenant_id)
+
+    @classmethod
+    def webhook_steps(cls, address: str, tenant_id: str, settings: TenantSettings) -> tuple[str, ...]:
+        """By the scheme in force; see `plugins.servicedesk_plus.setup`."""
+        del tenant_id
+        return setup.webhook_steps(address, authentication.scheme_of(settings))

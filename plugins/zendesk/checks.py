@@ -71,7 +71,11 @@ def who(check: Check, user: Mapping[str, Any], own_account_id: str | None) -> st
     account = f"{name[:_MAX_WORDS] if isinstance(name, str) and name else 'unnamed'} (user {number})"
     check.good(f"signed in as {account}")
     if own_account_id != number:
-        check.open("events that our own notes cause are not recognised", f"set own_account_id to {number}")
+        check.open(
+            "events that our own notes cause are not recognised",
+            f"set own_account_id to {number}",
+            setting="own_account_id",
+        )
     return account
 
 

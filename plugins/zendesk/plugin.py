@@ -15,7 +15,7 @@ from plugins.payload import received_at, settings_of, signed_bytes
 from plugins.sightings import Sightings
 from plugins.signatures import matches_any
 from plugins.types import MAX_COMMENTS, ConnectionReport, EventKind, PostedNote, TenantSettings, TicketContext
-from plugins.zendesk import answers, checks, look, recent, webhook
+from plugins.zendesk import answers, checks, look, recent, setup, webhook
 from plugins.zendesk.api import ZendeskApi
 from plugins.zendesk.connection import ZendeskConnection
 from plugins.zendesk.note import note_html
@@ -42,6 +42,7 @@ class ZendeskPlugin(ZendeskApi):
 
     connection_model: ClassVar[type[BaseModel]] = ZendeskConnection
     signature_header: ClassVar[str] = webhook.SIGNATURE_HEADER
+    vendor_makes_secret: ClassVar[bool] = True
 
     def signature_from(self, headers: Mapping[str, str], settings: TenantSettings) -> str:
         """Both signature headers as `t=<timestamp>,v1=<base64>`; empty unless both are there."""
@@ -199,11 +200,16 @@ class ZendeskPlugin(ZendeskApi):
     async def check_connection(self, tenant_id: str) -> ConnectionReport:
         """Whether Zendesk is there, who we are, and whether we may read tickets and write private notes."""
         check = Check()
-        account = ""
         connection = await check.attempt(self.connection(tenant_id, ZendeskConnection))
         if connection is not None and await self._is_there(check, tenant_id, connection):
-            account = await self._rights(check, tenant_id, connection)
-        return check.report(account)
+            return check.report(*await self._rights(check, tenant_id, connection))
+        return check.report()
+
+    @classmethod
+    def webhook_steps(cls, address: str, tenant_id: str, settings: TenantSettings) -> tuple[str, ...]:
+        """A webhook, its secret brought here, and a trigger each for new and solved tickets."""
+        del settings
+        return setup.webhook_steps(address, tenant_id)
 
     async def _is_there(self, check: Check, tenant_id: str, connection: ZendeskConnection) -> bool:
         """Whether the address is right, which does not depend on the credentials."""
@@ -215,20 +221,20 @@ class ZendeskPlugin(ZendeskApi):
             return False
         return True
 
-    async def _rights(self, check: Check, tenant_id: str, connection: ZendeskConnection) -> str:
-        """Who we are and what we may do; the account, if Zendesk says it."""
+    async def _rights(self, check: Check, tenant_id: str, connection: ZendeskConnection) -> tuple[str, str | None]:
+        """Who we are and what we may do; the account and its id, if Zendesk says it."""
         user = await check.attempt(self._me(tenant_id, connection), refused=checks.refused(connection))
         if user is None:
-            return ""
+            return "", None
         account = checks.who(check, user, (await self.tenant(tenant_id)).settings.own_account_id)
         if user and not account:
-            return ""
+            return "", None
         tickets = self._any_ticket(tenant_id, connection)
         if await check.attempt(tickets, refused=checks.may_not_read(connection)) is not None:
             check.good("tickets can be read")
         checks.may_write(check, connection, user)
         checks.until_when(check, connection)
-        return account
+        return account, answers.id_of(user)
 
     async def _as_a_stranger(self, tenant_id: str, connection: ZendeskConnection) -> httpx.Response:
         url = f"{connection.base_url}/api/v2/users/me.json"

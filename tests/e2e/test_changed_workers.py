@@ -33,7 +33,7 @@ def worker_spec(desk: Desk) -> ProcessSpec:
 def with_other_keys(desk: Desk) -> ProcessSpec:
     """A worker that has everything but the key which the runs are sealed under."""
     spec = worker_spec(desk)
-    env = {**spec.env, "DESKHAND_PAYLOAD_KEYS": Keyring.generate_text("other")}
+    env = {**spec.env, "DESKHAND_PAYLOAD_KEYS_FILE": "", "DESKHAND_PAYLOAD_KEYS": Keyring.generate_text("other")}
     return replace(spec, name="worker-other-keys", env=env, log=desk.stack.state.log("worker-other-keys"))
 
 

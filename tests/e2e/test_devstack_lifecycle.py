@@ -205,8 +205,10 @@ async def test_an_exception_leaves_nothing(state_folder: Path) -> None:
 def test_each_process_gets_the_secrets_that_it_needs_and_none_on_its_command_line(stack: Stack) -> None:
     environments = {name: read(pid, "environ") for name, pid in stack.pids.items()}
     secrets = {
-        stack.state.payload_keys: {"codec", "starter", "worker"},
-        stack.state.credential_keys: {"worker"},
+        str(stack.state.payload_keys_file): {"codec", "starter", "worker"},
+        str(stack.state.credential_keys_file): {"worker"},
+        stack.state.payload_keys: set(),
+        stack.state.credential_keys: set(),
         stack.database.app: {"starter", "worker"},
         stack.database.operator: set(),
         stack.database.owner: set(),

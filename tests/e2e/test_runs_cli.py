@@ -4,10 +4,7 @@ import asyncio
 import json
 import re
 import signal
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from deskhand.runs.order import Order
 from deskhand.runs.spool import Spool
 from deskhand.settings import Settings
 from plugins.types import TenantMode
+from tests.support.command_line import deskhand, started
 from tests.support.desk import Desk, Tenant, outcome
 from workflows.contracts import ENHANCE_TICKET, Delivery, Outcome, Patience, RunInput, RunResult
 from workflows.search_attributes import WAITING_FOR
@@ -29,43 +27,6 @@ NEVER = Patience(first=(10**8,), hourly=10**8, hourly_until=0, later=10**8, dead
 SUBJECT = "Planted subject of a ticket 7719"
 
 Handle = WorkflowHandle[Any, RunResult]
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    def failed_with(self, message: str) -> bool:
-        """Whether it failed with this in one readable line and nothing else."""
-        lines = self.err.splitlines()
-        return self.code != 0 and self.out == "" and len(lines) == 1 and message in lines[0]
-
-
-async def started(desk: Desk, *arguments: str, **settings: str | None) -> asyncio.subprocess.Process:
-    """`deskhand …` on the stack. A setting of `None` is left out."""
-    environment = {**desk.stack.command_environment(), **settings}
-    return await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("deskhand")), *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={name: value for name, value in environment.items() if value is not None},
-        # A shell has what it runs in the background ignore Ctrl-C, and so would all that these tests start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-async def deskhand(desk: Desk, *arguments: str, **settings: str | None) -> Done:
-    """Run it to its end."""
-    process = await started(desk, *arguments, **settings)
-    out, err = await process.communicate()
-    return Done(process.returncode or 0, out.decode(), err.decode())
 
 
 async def waits(handle: Handle) -> str | None:
@@ -401,7 +362,7 @@ async def test_keys_that_open_nothing_start_nothing_again(desk: Desk) -> None:
     ticket_id, handle = await failed(desk, tenant)
     wrong = Keyring.generate_text()
     which = ("runs", "redrive", "--since", "1h", "--tenant", tenant.id)
-    done = await deskhand(desk, *which, DESKHAND_PAYLOAD_KEYS=wrong)
+    done = await deskhand(desk, *which, DESKHAND_PAYLOAD_KEYS_FILE=None, DESKHAND_PAYLOAD_KEYS=wrong)
     assert done.code == 1
     assert done.lines[:2] == ["0 failed runs started again", "1 run could not be opened:"]
     assert f"{tenant.run(ticket_id)}: its input does not open with DESKHAND_PAYLOAD_KEYS" in done.lines[2]
@@ -502,11 +463,11 @@ ONE_LINE: Mapping[str, tuple[tuple[str, ...], dict[str, str | None], str]] = {
     "namespace": (("runs", "list"), {"TEMPORAL_NAMESPACE": "nosuch"}, "has no namespace nosuch: check TEMPORAL_NAME"),
     "namespace, show": (("runs", "show", "RUN"), {"TEMPORAL_NAMESPACE": "nosuch"}, "has no namespace nosuch"),
     "namespace, resume": (("runs", "resume", "RUN"), {"TEMPORAL_NAMESPACE": "nosuch"}, "has no namespace nosuch"),
-    "no keys": (("runs", "show", "RUN"), {"DESKHAND_PAYLOAD_KEYS": None}, "DESKHAND_PAYLOAD_KEYS is not set"),
-    "no keys, retry": (("runs", "retry", "RUN"), {"DESKHAND_PAYLOAD_KEYS": None}, "DESKHAND_PAYLOAD_KEYS is not set"),
+    "no keys": (("runs", "show", "RUN"), {"DESKHAND_PAYLOAD_KEYS_FILE": None}, "DESKHAND_PAYLOAD_KEYS is not set"),
+    "no keys, retry": (("runs", "retry", "RUN"), {"DESKHAND_PAYLOAD_KEYS_FILE": None}, "PAYLOAD_KEYS is not set"),
     "wrong keys": (
         ("runs", "show", "RUN"),
-        {"DESKHAND_PAYLOAD_KEYS": Keyring.generate_text()},
+        {"DESKHAND_PAYLOAD_KEYS_FILE": None, "DESKHAND_PAYLOAD_KEYS": Keyring.generate_text()},
         "DESKHAND_PAYLOAD_KEYS",
     ),
     "no such run": (("runs", "show", "nosuch"), {}, "nosuch: there is no such run; see `deskhand runs list`"),

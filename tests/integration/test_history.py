@@ -159,6 +159,42 @@ async def test_the_same_version_again_changes_nothing_however_late_it_comes(hist
     assert await history.record(resolved("IT-1", "Laptop battery swollen!", version="ab12", hours=1)) is False
 
 
+async def test_what_is_past_its_tenants_retention_is_not_found_whether_or_not_it_was_swept(
+    history: TicketHistory, admin: TenantAdmin
+) -> None:
+    await admin.add(NewTenant("acme", "jira", Connection(), settings=TenantSettings(retention_days=30)))
+    await admin.add(NewTenant("globex", "jira", Connection(), settings=TenantSettings(retention_days=60)))
+    old = round((datetime.now(UTC) - timedelta(days=40) - DAY) / timedelta(hours=1))
+    for tenant in ("acme", "globex", "endless"):
+        # The search by words finds the one, that by likeness of the subject the other.
+        await history.record(resolved("OLD-1", "Teamviewer license expired", tenant=tenant, hours=old))
+        await history.record(resolved("OLD-2", "X", description="Badge reader blinks", tenant=tenant, hours=old))
+        await history.record(resolved("NEW", "Teamviewer license expired", tenant=tenant, hours=old + 15 * 24))
+    for asked in (("Teamveiwer licence expierd", ""), ("Badge reader blinks", "")):
+        acme = await history.search(query(*asked, tenant="acme"))
+        assert not {ticket.ticket_id for ticket in acme.similar} & {"OLD-1", "OLD-2"}
+        assert acme.searched == 1
+    assert await found(history, query("Teamviewer license expired", tenant="acme")) == ["NEW"]
+    for tenant in ("globex", "endless"):
+        assert (await history.search(query("Anything", tenant=tenant))).searched == 3
+        assert await found(history, query("Teamviewer license expired", tenant=tenant)) == ["NEW", "OLD-1"]
+        assert await found(history, query("Badge reader blinks", tenant=tenant)) == ["OLD-2"]
+
+
+async def test_the_search_is_no_way_to_the_settings_of_a_tenant(
+    superuser: "asyncpg.Connection[asyncpg.Record]", admin: TenantAdmin
+) -> None:
+    for tenant in ("acme", "globex"):
+        await admin.add(NewTenant(tenant, "jira", Connection(), settings=TenantSettings(retention_days=7)))
+    async with superuser.transaction():
+        await superuser.execute("SELECT set_config('deskhand.tenant_id', 'acme', true)")
+        await superuser.execute("SET LOCAL ROLE deskhand_search")
+        assert [row["tenant_id"] for row in await superuser.fetch("SELECT tenant_id FROM tenant_configs")] == ["acme"]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with superuser.transaction():
+                await superuser.fetch("SELECT webhook_secrets FROM tenant_configs")
+
+
 async def test_a_tenant_finds_and_counts_its_own_tickets_only(history: TicketHistory) -> None:
     await history.record(resolved("IT-1", "Salary file will not open", tenant="acme"))
     await history.record(resolved("IT-1", "Salary file will not open, Globex", tenant="globex"))

@@ -32,7 +32,7 @@ _HISTORY = (
     " (tenant_id, tool, ticket_id, version, resolved_at, subject, description, resolution, url, language)"
     " VALUES ($1, 'jira', $2, '1', now(), 'Printer jams', 'paper', 'cleaned', '', 'english')"
 )
-_AUDIT = "INSERT INTO audit_log (actor, action, tenant_id) VALUES ('someone', 'tenant.add', $1)"
+_AUDIT = "INSERT INTO audit_log (actor, action, tenant_id) VALUES ('deskhand_app', 'tenant.add', $1)"
 
 
 @pytest.fixture
@@ -175,6 +175,11 @@ async def test_the_app_may_not(app_pool: Pool, statement: str) -> None:
     [
         "UPDATE audit_log SET actor = 'nobody'",
         "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+        "INSERT INTO audit_log (at, actor, action, tenant_id) VALUES ('2020-01-01', 'x', 'y', 'a')",
+        "INSERT INTO audit_log (id, actor, action, tenant_id) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 'y', 'a')",
+        "ALTER TABLE audit_log DISABLE ROW LEVEL SECURITY",
+        "DROP TABLE audit_log",
         "UPDATE ticket_history SET subject = 'x'",
         "INSERT INTO ticket_history (tenant_id) VALUES ('a')",
         "SELECT search_ticket_history('jira', 'x', 'english', 'printer', '', 5)",
@@ -185,6 +190,35 @@ async def test_the_operator_may_not(operator_pool: Pool, statement: str) -> None
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(operator_pool) as connection:
             await connection.execute(statement)
+
+
+@pytest.mark.parametrize("tenant_id", ["b", None])
+async def test_the_app_enters_nothing_in_the_audit_log_but_for_the_tenant_of_its_transaction(
+    app_pool: Pool, superuser: "asyncpg.Connection[asyncpg.Record]", tenant_id: str | None
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        async with tenant_transaction(app_pool, "a") as connection:
+            await connection.execute(_AUDIT, tenant_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        async with transaction(app_pool) as connection:
+            await connection.execute(_AUDIT, tenant_id)
+    assert await superuser.fetchval("SELECT count(*) FROM audit_log") == 0
+
+
+async def test_the_app_enters_nothing_in_another_name(app_pool: Pool) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        async with tenant_transaction(app_pool, "a") as connection:
+            await connection.execute(_AUDIT.replace("'deskhand_app'", "'an operator'"), "a")
+
+
+async def test_an_entry_of_the_audit_log_has_the_time_of_the_database(
+    operator_pool: Pool, superuser: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    before = await superuser.fetchval("SELECT clock_timestamp()")
+    async with transaction(operator_pool) as connection:
+        await connection.execute(_AUDIT, None)
+    at = await superuser.fetchval("SELECT at FROM audit_log")
+    assert before <= at <= await superuser.fetchval("SELECT clock_timestamp()")
 
 
 @pytest.mark.usefixtures("rows")

@@ -1,12 +1,7 @@
 """The commands as an operator runs them: real processes, a plugin that is installed beside ours, a real terminal."""
 
-import asyncio
 import json
-import os
-import pty
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,94 +15,34 @@ from deskhand.devstack.postgres import DatabaseUrls
 from deskhand.tenants.admin import TenantAdmin
 from deskhand.tenants.store import TenantStore
 from plugins.types import TenantMode
+from tests.support.acmedesk import Run, acmedesk_environment, runner
+from tests.support.terminal import Terminal
 
 PLANTED = "planted-api-key-2290"
-
-PLUGIN = """
-from pydantic import BaseModel, Field, SecretStr
-from plugins.base import TicketingToolPlugin
-
-class Connection(BaseModel):
-    base_url: str = Field(pattern="^https://")
-    api_key: SecretStr = Field(description="The key of the account.")
-    second_key: SecretStr | None = None
-    page_size: int = 50
-
-class Plugin(TicketingToolPlugin):
-    __tool_type__ = "acmedesk"
-    connection_model = Connection
-    signature_schemes = frozenset({"hmac", "header"})
-    async def validate_webhook(self, payload, signature): return False
-    async def get_ticket(self, tenant_id, ticket_id): return None
-    async def update_ticket(self, tenant_id, ticket_id, content): return False
-    def extract_metadata(self, payload): raise NotImplementedError
-"""
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    def failed_with(self, message: str) -> bool:
-        """Whether it failed with this in one readable line and nothing else."""
-        lines = self.err.splitlines()
-        return (self.code, self.out, len(lines)) == (1, "", 1) and message in lines[0]
-
-
-Run = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
 async def environment(
-    database: DatabaseUrls,
-    superuser: "asyncpg.Connection[asyncpg.Record]",
-    tmp_path: Path,
+    database: DatabaseUrls, superuser: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> dict[str, str]:
     """What the command line needs, with the tool `acmedesk` and a broken plugin installed."""
-    (tmp_path / "acmedesk_plugin.py").write_text(PLUGIN)
-    info = tmp_path / "acmedesk-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acmedesk\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[deskhand.plugins]\nacmedesk = acmedesk_plugin:Plugin\nbroken = acmedesk_plugin:Missing\n"
-    )
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(tmp_path),
-        "COLUMNS": "200",
-        "DESKHAND_DATABASE_URL": database.app,
-        "DESKHAND_DATABASE_OWNER_URL": database.owner,
-        "DESKHAND_DATABASE_OPERATOR_URL": database.operator,
-        "DESKHAND_PAYLOAD_KEYS": Keyring.generate_text(),
-        "DESKHAND_CREDENTIAL_KEYS": Keyring.generate_text(),
-        "DESKHAND_PUBLIC_URL": "https://hooks.example/",
-    }
+    return acmedesk_environment(database, tmp_path)
 
 
 @pytest.fixture
 def deskhand(environment: dict[str, str]) -> Run:
-    """Run `deskhand …` to its end. `given` goes to its standard input; a setting of `None` is left out."""
-
-    async def run(*arguments: str, given: str = "", settings: Mapping[str, str | None] | None = None) -> Done:
-        changed = {**environment, **(settings or {})}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "deskhand.cli", *arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={name: value for name, value in changed.items() if value is not None},
-        )
-        out, err = await process.communicate(given.encode())
-        return Done(process.returncode or 0, out.decode(), err.decode())
-
-    return run
+    """Run `deskhand …` to its end."""
+    return runner(environment)
 
 
 OF = ("tenant", "add", "acme", "--tool")
-ADD = (*OF, "acmedesk", "--set", "base_url=https://acme.example")
+# There is no such tool to connect to; `tests/e2e/test_tenant_add.py` has some.
+ADD = (*OF, "acmedesk", "--set", "base_url=https://acme.example", "--unchecked")
 SECRETS = json.dumps({"api_key": PLANTED})
+STEP = (
+    "Have the tool send each new ticket as a POST of application/json to https://hooks.example/webhooks/acmedesk/acme, "
+    "signed with the webhook secret, the signature in the header X-Signature."
+)
 
 
 async def _tenants(superuser: "asyncpg.Connection[asyncpg.Record]") -> int:
@@ -126,6 +61,9 @@ async def test_a_tenant_from_adding_to_the_worker(deskhand: Run, environment: di
         "tool": "acmedesk",
         "mode": "dry_run",
         "webhook_url": "https://hooks.example/webhooks/acmedesk/acme",
+        "own_account_id": "42",
+        "findings": None,
+        "steps": [STEP],
     }
     assert len(secret) == 43
     assert PLANTED not in added.out
@@ -175,32 +113,31 @@ async def test_a_given_webhook_secret_is_not_printed_and_none_is_none(deskhand: 
 
 
 async def test_on_a_terminal_secrets_are_asked_for_and_not_echoed(
-    deskhand: Run, environment: dict[str, str], app_pool: Pool
+    environment: dict[str, str], app_pool: Pool, tmp_path: Path
 ) -> None:
-    ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deskhand.cli", *ADD, "--json"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    screen = ""
-    for prompt, answer in (("api_key: The key of the account.: ", PLANTED), ("second_key (optional): ", "")):
-        while not screen.endswith(prompt):
-            screen += (await asyncio.to_thread(os.read, ours, 1024)).decode()
-        os.write(ours, f"{answer}\n".encode())
-    while not screen.rstrip().endswith("}"):
-        screen += (await asyncio.to_thread(os.read, ours, 1024)).decode()
-    assert await process.wait() == 0
-    os.close(ours)
+    terminal = await Terminal.run((sys.executable, "-m", "deskhand.cli", *ADD, "--json"), environment, tmp_path)
+    for prompt, answer in (
+        ("api_key: The key of the account.\napi_key (not shown): ", ""),
+        ("api_key: is needed; Ctrl-C ends this\napi_key (not shown): ", PLANTED),
+        ("second_key (not shown, optional): ", ""),
+        ("page_size [50]: ", "many"),
+        ("page_size: Input should be a valid integer, unable to parse string as an integer\npage_size [50]: ", "20"),
+        ("signature_scheme (optional): ", "hmca"),
+        ("signature_scheme: must be header or hmac\nsignature_scheme (optional): ", "header"),
+    ):
+        await terminal.answer(prompt, answer)
+    code, screen = await terminal.end()
+    assert code == 0, screen
     assert PLANTED not in screen
     keys = (Keyring.parse(environment[f"DESKHAND_{name}_KEYS"]) for name in ("PAYLOAD", "CREDENTIAL"))
     config = await TenantStore(app_pool, *keys).get("acme")
     assert config is not None
-    assert (await config.connection())["api_key"] == PLANTED
+    assert await config.connection() == {
+        "base_url": "https://acme.example",
+        "api_key": PLANTED,
+        "page_size": "20",
+    }
+    assert config.settings.signature_scheme == "header"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +191,7 @@ async def test_mode_and_activity_are_changed_and_audited_by_who_ran_it(
     assert tenant["mode"] == "dry_run"
     assert tenant["active_until"]
     audited = await superuser.fetch("SELECT action, actor FROM audit_log ORDER BY id")
-    assert [row["action"] for row in audited] == ["tenant.add", "tenant.mode", "tenant.deactivate"]
+    assert [row["action"] for row in audited] == ["tenant.add", "tenant.mode", "tenant.deactivate", "tenant.list"]
     assert all(row["actor"] for row in audited)
 
 

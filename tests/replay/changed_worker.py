@@ -5,7 +5,6 @@ that it has them, and never runs them.
 """
 
 import asyncio
-import os
 import sys
 
 from temporalio import activity
@@ -13,7 +12,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyring import keyring_of
+from deskhand.settings import load_settings
 from tests.replay.changes import AddedTimer
 from workflows.contracts import EXTRACT_METADATA, VALIDATE_WEBHOOK, Delivery, ExtractInput
 
@@ -33,7 +33,7 @@ async def extract_metadata(_: ExtractInput) -> None:
 async def main() -> None:
     """Work until the process is ended."""
     address, namespace, task_queue = sys.argv[1:]
-    keys = Keyring.parse(os.environ["DESKHAND_PAYLOAD_KEYS"])
+    keys = keyring_of(load_settings(), "payload_keys")
     client = await Client.connect(
         address, namespace=namespace, data_converter=data_converter(keys, allow_plaintext=False)
     )

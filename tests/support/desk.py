@@ -15,7 +15,8 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.testing import TimeSkipper
 
 from deskhand.crypto.codec import data_converter
-from deskhand.crypto.keyring import Keyring
+from deskhand.crypto.keyfile import KeyFile
+from deskhand.crypto.keyring import FileKeys
 from deskhand.db.pool import Pool, create_pool
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.temporal import NAMESPACE
@@ -227,8 +228,8 @@ class Desk:
 @asynccontextmanager
 async def opened(stack: Stack, *, actor: str = "tests") -> AsyncIterator[Desk]:
     """The clients of a stack that runs. They outlive whatever is done to its processes."""
-    payload_keys = Keyring.parse(stack.state.payload_keys)
-    credential_keys = Keyring.parse(stack.state.credential_keys)
+    payload_keys = FileKeys(KeyFile(stack.state.payload_keys_file), "payload keys")
+    credential_keys = FileKeys(KeyFile(stack.state.credential_keys_file), "credential keys")
     pool = await create_pool(stack.database.operator, Settings(database_pool_size=2))
     client = await Client.connect(
         stack.addresses.temporal,

@@ -9,8 +9,8 @@ import typer
 from deskhand.cli import COMMANDS, _load
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("README.md", "docs", "activities", "deskhand", "plugins", "starter", "worker.py", "workflows")
-MENTION = re.compile(r"`(?:\.venv/bin/)?deskhand ([a-z]+)(?: ([a-z]+))?")
+PLACES = ("README.md", "SECURITY.md", "docs", "activities", "deskhand", "plugins", "starter", "worker.py", "workflows")
+MENTION = re.compile(r"`(?:\.venv/bin/)?deskhand ([a-z]+)(?: ([a-z][a-z-]*))?")
 TARGET = re.compile(r"`make ([a-z]+)`")
 
 

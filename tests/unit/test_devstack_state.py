@@ -18,7 +18,10 @@ from deskhand.devstack.state import FOLDER_VARIABLE, PORTS_FILE, State, busy_por
 
 def test_ports_and_keys_are_chosen_once(tmp_path: Path) -> None:
     first = State.open(tmp_path / "state")
-    assert State.open(tmp_path / "state") == first
+    keys = first.payload_keys, first.credential_keys
+    second = State.open(tmp_path / "state")
+    assert second == first
+    assert (second.payload_keys, second.credential_keys) == keys
     *ports, tools = astuple(first.ports)
     every = [*ports, *tools.values()]
     assert len(set(every)) == len(every)
@@ -42,6 +45,29 @@ def test_the_keys_are_two_keyrings(tmp_path: Path) -> None:
     assert set(payload.keys.values()).isdisjoint(credential.keys.values())
 
 
+def test_keys_of_an_older_version_are_kept(tmp_path: Path) -> None:
+    folder = State.open(tmp_path / "state").folder
+    old = {"payload_keys": Keyring.generate_text("p"), "credential_keys": Keyring.generate_text("c")}
+    (folder / "keys.json").write_text(json.dumps(old))
+    for name in ("payload.keys", "credential.keys"):
+        (folder / name).unlink()
+    state = State.open(folder)
+    assert {"payload_keys": state.payload_keys, "credential_keys": state.credential_keys} == old
+    assert not (folder / "keys.json").exists()
+    (folder / "keys.json").write_text(json.dumps({name: Keyring.generate_text() for name in old}))
+    assert State.open(folder).payload_keys == old["payload_keys"], "what is in the files counts"
+
+
+def test_keys_that_were_changed_count_at_once(tmp_path: Path) -> None:
+    state = State.open(tmp_path / "state")
+    new = Keyring.generate_text("new")
+    state.payload_keys_file.write_text(f"# rotated\n{new}\n{state.payload_keys}\n")
+    assert Keyring.parse(state.payload_keys).primary_id == new.partition(":")[0]
+    state.payload_keys_file.write_text("")
+    with pytest.raises(DevStackError, match=r"payload\.keys: holds no key: run `make clean`"):
+        _ = state.payload_keys
+
+
 def test_two_states_share_nothing(tmp_path: Path) -> None:
     one, other = State.open(tmp_path / "one"), State.open(tmp_path / "other")
     assert one.payload_keys != other.payload_keys
@@ -54,7 +80,7 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     assert state.folder.stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
     for part in ("logs", "temporal"):
         assert (state.folder / part).stat().st_mode & 0o777 == 0o700
-    for part in ("keys.json", "ports.json"):
+    for part in ("payload.keys", "credential.keys", "ports.json"):
         assert (state.folder / part).stat().st_mode & 0o777 == 0o600
 
 

@@ -50,3 +50,23 @@ def test_keys_do_not_show_in_a_repr() -> None:
     ring = Keyring.parse(f"k1:{ONE}")
     assert "k1" in repr(ring)
     assert "\\x01" not in repr(ring)
+
+
+def test_a_new_key_opens_first_and_seals_once_it_is_put_in_front() -> None:
+    old = Keyring.parse(f"old:{ONE}")
+    both = old.with_new("new", bytes(range(32, 64)))
+    assert (both.ids, both.promoted("new").ids) == (("old", "new"), ("new", "old"))
+    assert both.promoted("new").without("old") == Keyring.parse(f"new:{TWO}")
+    assert old.ids == ("old",), "a keyring never changes"
+
+
+def test_entries_read_back_as_the_same_keyring() -> None:
+    ring = Keyring.parse(f"new:{ONE},old:{TWO}").promoted("old")
+    assert Keyring.parse(",".join(ring.entries())) == ring
+    assert ring.entries()[0].startswith("old:")
+
+
+def test_each_key_of_a_ring_is_primary_in_turn() -> None:
+    ring = Keyring.parse(f"new:{ONE},old:{TWO}")
+    assert [each.primary_id for each in ring.each()] == ["new", "old"]
+    assert all(each.keys == ring.keys for each in ring.each())

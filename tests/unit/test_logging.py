@@ -107,3 +107,24 @@ def test_the_level_is_the_setting_and_chatty_libraries_are_quiet(capsys: pytest.
     configure_logging(Settings(log_level="debug"))
     structlog.get_logger().debug("shown")
     assert [line["event"] for line in lines(capsys)] == ["shown"]
+
+
+def test_of_a_vendors_words_only_the_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings())
+    said = "jira answered 400: summary: Robin Example's printer"
+    for kind in ("PermanentAPIError", "AuthenticationError", "ConfigurationError", "OutcomeUnknownError"):
+        logging.getLogger("library").warning("failed", exc_info=ApplicationError(said, type=kind))
+    logging.getLogger("library").warning(
+        "failed", exc_info=ApplicationError(f"role: refused: {said}", type="ConfigurationError")
+    )
+    *told, silent = lines(capsys)
+    assert [line["why"] for line in told] == ["jira answered 400"] * 4
+    assert "why" not in silent
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpcore", "urllib3.connectionpool", "opentelemetry.util.re"])
+def test_what_quotes_headers_is_quiet_at_debug(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    configure_logging(Settings(log_level="debug"))
+    logging.getLogger(name).info("Authorization: hunter2")
+    logging.getLogger("opentelemetry.util.re").warning("Header format invalid: hunter2")
+    assert lines(capsys) == []

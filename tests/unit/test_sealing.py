@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskhand.crypto.keyring import Keyring
-from deskhand.crypto.sealing import Purpose, SealError, keyed_hash, seal, unseal
+from deskhand.crypto.sealing import Purpose, SealError, keyed_hash, seal, sealed_prefix, sealed_with, unseal
 
 OLD_TEXT = Keyring.generate_text("old")
 NEW_TEXT = Keyring.generate_text("new")
@@ -85,3 +85,14 @@ def test_keyed_hash_tells_equal_from_different() -> None:
         keyed_hash(NEW, Purpose.SPOOL, "acme", "T-1"),
     ]
     assert known not in others
+
+
+def test_the_header_tells_which_key_it_is() -> None:
+    for ring in (OLD, NEW, BOTH):
+        sealed = seal(ring, Purpose.SPOOL, b"")
+        assert sealed_with(sealed) == ring.primary_id
+        assert sealed.startswith(sealed_prefix(ring.primary_id))
+    assert not seal(OLD, Purpose.SPOOL, b"").startswith(sealed_prefix(OLD.primary_id[:-1]))
+    for damaged in (b"", b"\x01", b"\x02" + sealed[1:], sealed[:-1]):
+        with pytest.raises(SealError):
+            sealed_with(damaged)

@@ -1,9 +1,13 @@
 """How a run ends where nothing has to be waited for, on a real server. Worker, store and vendors are processes."""
 
 import json
+import secrets
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import WorkflowExecutionStatus
 
 from plugins.types import TenantMode
@@ -127,3 +131,16 @@ async def test_an_authentic_delivery_that_cannot_be_read_fails_naming_the_field(
     assert "issue" in error.message
     assert outcome(await handle.describe()) == "failed"
     assert await waiting_for(handle) is None
+
+
+async def test_a_secret_newer_than_what_the_worker_remembers_counts(desk: Desk) -> None:
+    tenant = await desk.tenant("jira")
+    _, first = await desk.new_run(tenant)
+    assert (await first.result()).outcome is Outcome.POSTED
+    # From here on the worker has the tenant in memory, for seconds.
+    renewed = replace(tenant, webhook_secret=f"planted-{secrets.token_hex(12)}")
+    await desk.admin.rotate_secret(tenant.id, SecretStr(renewed.webhook_secret), timedelta(0))
+    ticket_id = await tenant.vendor.ticket()
+    signed = await desk.signed(tenant, ticket_id)
+    handle = await desk.start_past_the_door(renewed, signed.again(renewed, signed.raw), ticket_id)
+    assert (await handle.result()).outcome is Outcome.POSTED

@@ -5,6 +5,11 @@
 ALTER TABLE audit_log ALTER COLUMN tenant_id DROP NOT NULL;
 CREATE INDEX audit_log_tenant ON audit_log (tenant_id, id);
 
+-- Nor can it write one in an operator's name.
+DROP POLICY own_tenant ON audit_log;
+CREATE POLICY own_tenant ON audit_log FOR INSERT TO deskhand_app
+    WITH CHECK (tenant_id = current_tenant() AND actor = 'deskhand_app');
+
 -- A tenant that is removed takes with it everything it owned.
 GRANT DELETE ON tenant_configs, ticket_history TO deskhand_operator;
 CREATE POLICY every_tenant_remove ON ticket_history FOR DELETE TO deskhand_operator USING (true);

@@ -65,7 +65,9 @@ async def bench(temporal: Client) -> AsyncIterator[Bench]:
     tenants.add(tenant_id, TOOL, secrets=(SECRET,))
     lookup = TenantLookup(tenants)
     async with httpx.AsyncClient() as unused, httpx.AsyncClient(trust_env=False, timeout=20) as http:
-        app = create_app({TOOL: SignedTool(lookup, unused)}, lookup, TemporalRuns(temporal, tenant_id), Settings())
+        runs = TemporalRuns(temporal, tenant_id)
+        # When refusals are answered is a matter of its own: `test_strangers.py`.
+        app = create_app({TOOL: SignedTool(lookup, unused)}, lookup, runs, Settings(), refusal_seconds=0.0)
 
         def make(origin: str) -> Starlette:
             http.base_url = httpx.URL(origin)

@@ -146,7 +146,7 @@ async def _deliver(
             body_kind = _watched(dict, seen)
             patch.setattr(starter.admission, "parse_body", lambda raw: body_kind(parse_body(raw)))
             patch.setattr(plugins.payload, "WebhookPayload", _watched(WebhookPayload, seen))
-            app = create_app({sender.tool: plugin}, tenants, Runs(seen), Settings())
+            app = create_app({sender.tool: plugin}, tenants, Runs(seen), Settings(), refusal_seconds=0.0)
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://starter") as http:
                 url = (target or sender.target).decode()
                 answer = await http.post(url, content=bytes(raw), headers=list(JSON_TYPE + headers))

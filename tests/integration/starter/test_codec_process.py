@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from deskhand.crypto.keyring import Keyring
+from tests.support.codec_process import CodecProcess, codec_process
 from tests.support.signed_tool import Bench
 from workflows.contracts import Delivery, RunInput
 
@@ -75,29 +76,14 @@ async def test_a_worker_takes_no_input_that_is_not_sealed(bench: Bench, worker: 
 
 
 @pytest.fixture
-async def codec_url(payload_keys_text: str) -> AsyncIterator[str]:
-    """A codec process on a free port."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "deskhand.cli", "codec"),
-        env=_environment(payload_keys_text, DESKHAND_CODEC_PORT="0", DESKHAND_CODEC_TOKEN="s3cret"),
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    url = ""
-    async for line in process.stderr:
-        event = json.loads(line)["event"]
-        if "running on" in event:
-            url = event.split()[3]
-            break
-    assert url.startswith("http://127.0.0.1:")
-    yield url
-    process.terminate()
-    await process.wait()
+async def codec(payload_keys_text: str) -> AsyncIterator[CodecProcess]:
+    """As in production, for command lines only."""
+    async with codec_process(payload_keys_text, DESKHAND_CODEC_TOKEN="s3cret") as codec:
+        yield codec
 
 
 async def test_the_temporal_command_line_reads_through_the_codec(
-    bench: Bench, codec_url: str, temporal_binary: str
+    bench: Bench, codec: CodecProcess, temporal_binary: str
 ) -> None:
     answer = await bench.send({"ticket_id": "T-1"})
 
@@ -118,14 +104,19 @@ async def test_the_temporal_command_line_reads_through_the_codec(
         return base64.b64decode(started["input"]["payloads"][0]["data"])
 
     assert b"delivery" not in given(await show())
-    opened = given(await show("--codec-endpoint", codec_url, "--codec-auth", "Bearer s3cret"))
+    opened = given(await show("--codec-endpoint", codec.url, "--codec-auth", "Bearer s3cret"))
     assert RunInput.model_validate_json(opened).delivery.raw == b'{"ticket_id": "T-1"}'
+    assert (await codec.logged("codec.decoded", caller="token"))["namespace"] == "default"
+    # It tries again and again, and shows nothing: the codec's log has the reason.
+    shown = await show("--codec-endpoint", codec.url, "--codec-auth", "Bearer other", "--command-timeout", "2s")
+    assert "delivery" not in shown
+    assert (await codec.logged("codec.refused", status=401))["why"] == "static token"
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({}, "DESKHAND_CODEC_TOKEN is not set"),
+        ({}, "neither DESKHAND_CODEC_ISSUER nor DESKHAND_CODEC_TOKEN is set"),
         ({"DESKHAND_CODEC_TOKEN": "s3cret", "DESKHAND_PAYLOAD_KEYS": ""}, "DESKHAND_PAYLOAD_KEYS is not set"),
         ({"DESKHAND_CODEC_TOKEN": "s3cret", "DESKHAND_PAYLOAD_KEYS": "k1:c2hvcnQ"}, "DESKHAND_PAYLOAD_KEYS: keyring"),
     ],

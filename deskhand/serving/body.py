@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import Request
 
-from starter.problems import ProblemError
+from deskhand.serving.problems import ProblemError
 
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:

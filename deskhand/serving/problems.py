@@ -1,4 +1,4 @@
-"""The starter's refusals as problem details (RFC 9457). They never quote what was sent."""
+"""Refusals as problem details (RFC 9457). They never quote what was sent."""
 
 from starlette.responses import JSONResponse, Response
 

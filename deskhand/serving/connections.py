@@ -11,7 +11,7 @@ from http import HTTPStatus
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from starter.problems import problem
+from deskhand.serving.problems import problem
 
 CONNECTIONS_PER_REQUEST = 4
 """Connections that may be open for each request that may be in flight: most of a vendor's are kept open and idle."""
