@@ -1,6 +1,7 @@
 """The command `deskhand`: each command in a module of its own, imported only when it runs."""
 
 import importlib
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -58,7 +59,9 @@ class _LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
-        return name, _load(str(name)), rest
+        command = _load(str(name))
+        _keep_logs_out_of_the_output()
+        return name, command, rest
 
 
 app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True)
@@ -109,3 +112,13 @@ def _load(name: str) -> Any:
     command = typer.main.get_command(target)
     command.name = name
     return command
+
+
+def _keep_logs_out_of_the_output() -> None:
+    """Until it is configured, structlog prints to standard output, which programs read."""
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )

@@ -142,10 +142,12 @@ async def test_an_order_that_a_drainer_holds_is_come_back_to(
     holding = asyncio.create_task(spool.start_next(hold))
     await began.wait()
     so_far = Resealed()
-    assert await reseal_rows(operator_pool, PAYLOAD, ring, so_far, lambda _: None), "another pass is needed"
-    assert (so_far.done, so_far.held) == (0, 1)
-    let_go.set()
-    assert await holding
+    try:
+        assert await reseal_rows(operator_pool, PAYLOAD, ring, so_far, lambda _: None), "another pass is needed"
+        assert (so_far.done, so_far.held) == (0, 1)
+    finally:
+        let_go.set()
+        assert await holding
     assert (await reseal_all(operator_pool, PAYLOAD, ring)).spooled == 1
 
 
