@@ -25,7 +25,7 @@ async def dribble(place: tuple[str, int], first: bytes, then: bytes) -> bytes:
     """Say `first`, then `then` over and over, a little at a time, until the server closes; what it answered."""
     reader, writer = await asyncio.open_connection(*place)
     writer.write(first)
-    answer = asyncio.create_task(reader.read())
+    answer = asyncio.create_task(everything(reader))
     try:
         while then and not answer.done():
             writer.write(then)
@@ -35,10 +35,19 @@ async def dribble(place: tuple[str, int], first: bytes, then: bytes) -> bytes:
         pass
     try:
         return await answer
-    except ConnectionError:
-        return b""
     finally:
         writer.close()
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection ends, also where it ends by a reset: we may have been writing still."""
+    said = b""
+    try:
+        while some := await reader.read(65_536):
+            said += some
+    except ConnectionError:
+        pass
+    return said
 
 
 def parts(answer: bytes) -> tuple[str, dict[str, str], dict[str, object]]:
