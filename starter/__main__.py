@@ -65,7 +65,7 @@ async def _serve(settings: Settings, keyring: Keys, database_url: str) -> None:
     http = create_http_client(dev_vendors=settings.dev_vendors, own_stores=own_stores(database_url, config))
     client = traced(await connect_lazily(config, keyring), "deskhand-starter")
     pool = await create_pool(database_url, settings)
-    store = TenantStore(pool, keyring, limits=Limits())
+    store = TenantStore(pool, keyring, limits=Limits.within(settings.max_in_flight))
     tenants = TenantLookup(store)
     temporal = TemporalRuns(client, settings.task_queue)
     spool = Spool(pool, keyring, settings.spool_max_per_tenant)

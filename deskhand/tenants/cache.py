@@ -10,6 +10,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Self
 
 from deskhand.db.errors import DatabaseUnavailableError
 from plugins.tenants import TenantConfig
@@ -39,10 +40,15 @@ class Limits:
     """Questions to the database at the same time; each holds a connection of the pool."""
     waiting: int = 50
     """Names whose answer is waited for, and callers that wait for one. Each caller holds a delivery, and a place of
-    those in flight (200 unless set otherwise): the others are left to tenants that are in memory."""
+    those in flight: the others are left to tenants that are in memory."""
     absent: int = 10_000
     """Names kept as absent. None is forgotten before its time, or names that come round and round would each time be
     asked of the database. With the longest names, about 2.5 MB."""
+
+    @classmethod
+    def within(cls, max_in_flight: int) -> Self:
+        """The limits of a process that handles so many deliveries at once: it keeps half of its places at least."""
+        return cls(waiting=max(1, min(cls().waiting, max_in_flight // 2)))
 
 
 @dataclass(slots=True)

@@ -144,3 +144,14 @@ async def test_a_secret_newer_than_what_the_worker_remembers_counts(desk: Desk) 
     signed = await desk.signed(tenant, ticket_id)
     handle = await desk.start_past_the_door(renewed, signed.again(renewed, signed.raw), ticket_id)
     assert (await handle.result()).outcome is Outcome.POSTED
+
+
+async def test_a_delivery_from_before_another_signature_scheme_counts(desk: Desk) -> None:
+    tenant = await desk.tenant("servicedesk_plus")
+    ticket_id = await tenant.vendor.ticket()
+    signed = await desk.signed(tenant, ticket_id)
+    stored = await desk.admin.read(tenant.id)
+    settings = stored.settings.model_copy(update={"signature_scheme": "hmac"})
+    await desk.admin.change(stored, stored.with_changes(settings=settings))
+    handle = await desk.start_past_the_door(tenant, signed, ticket_id)
+    assert (await handle.result()).outcome is Outcome.POSTED
