@@ -12,7 +12,7 @@ from deskhand.db.pool import Connection, Pool, transaction
 
 _ENTRIES = """
 SELECT at, actor, action, tenant_id, detail FROM audit_log
-WHERE ($1::text IS NULL OR tenant_id = $1) AND ($2::text IS NULL OR action LIKE $2)
+WHERE ($1::text IS NULL OR tenant_id = $1 OR detail->'tenants' ? $1) AND ($2::text IS NULL OR action LIKE $2)
 ORDER BY id DESC LIMIT $3
 """
 

@@ -45,7 +45,7 @@ def ask_connection(model: type[BaseModel], plain: Mapping[str, str], secret: Map
         _ask(model, answers, name, introduce=True)
     while (problem := _together(model, answers)) is not None:
         _say(problem)
-        for name in _named(problem, model) or asked:
+        for name in _named(problem, model) or asked or model.model_fields:
             _ask(model, answers, name, introduce=False)
     secrets = secret_fields(model)
     return Connection(

@@ -87,15 +87,18 @@ async def remove_key(settings: Settings, kind: RingKind, key: str, settle: float
 
 async def _refuse_unsettled(log: KeyLog, ring: Ring, settle: float) -> None:
     """Somebody who does not know yet which key is in front may still seal with the old one."""
-    promoted = await log.promoted(ring.keyring.primary_id)
-    if promoted is None:
-        return
-    passed = max(datetime.now(UTC) - promoted.at, timedelta(0))
-    if passed < timedelta(seconds=settle):
-        raise CliError(
-            f"{ring.keyring.primary_id}: was put in front {passed.total_seconds():.0f} s ago: wait until every process "
-            f"has surely seen that ({settle:g} s, see --settle)"
-        )
+    primary = ring.keyring.primary_id
+    for done, what in (
+        (await log.promoted(primary), "was put in front"),
+        # Workers have rows in memory for seconds, as they were sealed before.
+        (await log.finished(primary), "had everything sealed anew with it"),
+    ):
+        passed = max(datetime.now(UTC) - done.at, timedelta(0)) if done is not None else timedelta.max
+        if passed < timedelta(seconds=settle):
+            raise CliError(
+                f"{primary}: {what} {passed.total_seconds():.0f} s ago: wait until every process has surely seen that "
+                f"({settle:g} s, see --settle)"
+            )
 
 
 def _required(settings: Settings, kind: RingKind) -> Ring:
@@ -154,14 +157,14 @@ class _Rotation:
     async def _where(self, keyring: Keyring) -> tuple[str, Step]:
         """Which key the rotation is about, and the step that is due; told, if it was begun before."""
         made = await self._log.made()
-        if made is None or made.key not in keyring.keys:
+        if made is None or made.key not in keyring.keys or await self._log.finished(made.key) is not None:
             return "", Step.ADD
+        due = Step.RESEAL
         if made.key != keyring.primary_id:
+            last = await self._log.succeeded(keyring.primary_id)
+            if not await self._log.waits(made.key) and (last is None or last.key != made.key):
+                return "", Step.ADD  # somebody has put another one in front by hand
             due = Step.PROMOTE
-        elif await self._log.finished(made.key) is None:
-            due = Step.RESEAL
-        else:
-            return "", Step.ADD
         self._say(f"going on with the rotation to {made.key}, begun {made.at:%Y-%m-%d %H:%M:%S} UTC")
         return made.key, due
 
@@ -203,8 +206,8 @@ class _Rotation:
             self._say(f"sealed anew with {primary}: {_done(self._kind, so_far)}")
         for problem in so_far.problems:
             print(f"  cannot be opened: {problem}")
-        if not so_far.problems:
-            await audit(self._settings, ROTATE, ring=str(self._kind), key=primary, step=DONE)
+        # What does not open is sealed with none of these keys: waiting for it would keep a stolen one in front.
+        await audit(self._settings, ROTATE, ring=str(self._kind), key=primary, step=DONE)
         await self._tell_what_is_left(keyring)
         return not so_far.problems
 

@@ -5,7 +5,7 @@ import json
 
 import typer
 
-from deskhand.cli.auditing import audit_look
+from deskhand.cli.auditing import audit, audit_look
 from deskhand.cli.connection import connection_problems
 from deskhand.cli.errors import CliError
 from deskhand.cli.shared import plugin_class, print_json, with_tenants
@@ -19,7 +19,9 @@ from deskhand.cli.tenant_words import AsJson, TenantId, details_json, iso, mode_
 from deskhand.cli.waking import wake_paused
 from deskhand.settings import load_settings
 from deskhand.tenants.cache import FRESH_SECONDS
+from plugins.rendering.characters import printable
 from plugins.types import TenantMode
+from workflows.contracts import Waiting
 
 app = typer.Typer(help="Add, change, test and remove tenants.", no_args_is_help=True, add_completion=False)
 
@@ -55,7 +57,7 @@ def show(tenant: TenantId, as_json: AsJson = False) -> None:
     width = max(len(name) for name in shown)
     for name, value in shown.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        print(f"{name + ':':<{width + 1}} {text}")
+        print(f"{name + ':':<{width + 1}} {printable(text)}")
 
 
 app.command("test")(ready)
@@ -77,6 +79,7 @@ def unpause(tenant: TenantId) -> None:
     settings = load_settings()
     mode = with_tenants(settings, lambda admin: admin.unpause(tenant))
     print(mode_line(tenant, mode), flush=True)
+    asyncio.run(audit(settings, "runs.resume", tenant, waiting_for=Waiting.PAUSED))
     wake_paused(settings, tenant)
 
 

@@ -34,9 +34,10 @@ from deskhand.cli.tenant_words import (
     tenant_settings,
     webhook_address,
 )
-from deskhand.settings import Settings, load_settings
+from deskhand.settings import load_settings
 from deskhand.tenants.admin import NewTenant
 from plugins.base import TicketingToolPlugin
+from plugins.rendering.characters import printable
 from plugins.tenants import WebhookSecret
 from plugins.types import ConnectionReport, TenantMode
 
@@ -110,9 +111,11 @@ def add(
     if not unchecked:
         asyncio.run(audit(settings, "tenant.check", tenant))
         report = asyncio.run(check_given(settings, tenant, tool, given_settings, connection))
-        settled = _OWN_ACCOUNT if report.account_id and own_account_id is None else ""
+        # The vendor's word: it is stored, and shown on terminals.
+        account = printable(report.account_id or "") or None
+        settled = _OWN_ACCOUNT if account and own_account_id is None else ""
         if settled:
-            given_settings = given_settings.model_copy(update={_OWN_ACCOUNT: report.account_id})
+            given_settings = given_settings.model_copy(update={_OWN_ACCOUNT: account})
         if not as_json:
             print(f"\n{tenant} ({tool})" if asking else f"{tenant} ({tool})")
             for line in finding_lines(report, settled=settled):
@@ -128,8 +131,11 @@ def add(
         mode=mode,
         settings=given_settings,
     )
+    address = webhook_address(settings, tool, tenant)
+    # Before it is stored: a plugin that fails here must not take a secret with it that was just made.
+    steps = plugin.webhook_steps(address, tenant, given_settings)
     with_tenants(settings, lambda admin: admin.add(new))
-    added = _Added(new, settings, plugin, made, report, learned=own_account_id is None)
+    added = _Added(new, address, steps, plugin, made, report, learned=own_account_id is None)
     if as_json:
         print_json(added.json())
     else:
@@ -161,7 +167,9 @@ class _Added:
     """A tenant that was just added, to be told of."""
 
     new: NewTenant
-    settings: Settings
+    address: str
+    steps: tuple[str, ...]
+    """What to do in the tool."""
     plugin: type[TicketingToolPlugin]
     made: str | None
     report: ConnectionReport | None
@@ -169,17 +177,9 @@ class _Added:
     """Whether the account's id was taken from the check."""
 
     @property
-    def address(self) -> str:
-        return webhook_address(self.settings, self.new.tool, self.new.id)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        return self.plugin.webhook_steps(self.address, self.new.id, self.new.settings)
-
-    @property
     def account(self) -> str | None:
         """The account's id, where it was taken from the check."""
-        return self.report.account_id if self.report and self.learned else None
+        return self.new.settings.own_account_id if self.report and self.learned else None
 
     def json(self) -> dict[str, Any]:
         settled = _OWN_ACCOUNT if self.account else ""

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, SecretStr
 
-from deskhand.cli.auditing import audit_look
+from deskhand.cli.auditing import audit, audit_look
 from deskhand.cli.connection import connection_problems, require_field
 from deskhand.cli.errors import CliError
 from deskhand.cli.shared import plugin_class, print_json, with_tenants
 from deskhand.cli.tenant_words import AsJson, require_scheme
+from deskhand.runs.wording import counted
 from deskhand.settings import Settings, load_settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
+from deskhand.tenants.errors import TenantError
 from deskhand.tenants.files import FORMAT, Export, ExportedTenant, parse_export, parse_secrets
 from deskhand.tenants.importing import WEBHOOK_SECRET, Planned, plan
 from plugins.fields import secret_fields
@@ -82,15 +84,26 @@ async def _import(
     for tenant in given.tenants:
         secrets = known.get(tenant.tenant, {})
         plugin = plugin_class(f"tenant {tenant.tenant}: tool", tenant.tool)
-        require_scheme(tenant.tool, plugin, tenant.plain_settings.signature_scheme)
+        require_scheme(
+            tenant.tool,
+            plugin,
+            tenant.plain_settings.signature_scheme,
+            given_as=f"tenant {tenant.tenant}: settings signature_scheme",
+        )
         _require_fields(plugin.connection_model, tenant, [name for name in secrets if name != WEBHOOK_SECRET])
+        await admin.require_language(tenant.tenant, tenant.plain_settings.language)
         old = await admin.read(tenant.tenant) if tenant.tenant in stored else None
         plans.append(plan(tenant, secrets, old, partial(connection_problems, plugin.connection_model)))
+    named = [tenant.tenant for tenant in given.tenants]
+    await (audit_look if dry_run else audit)(settings, "tenant.import", dry_run=dry_run, tenants=named)
     if dry_run:
-        await audit_look(settings, "tenant.import", dry_run=True, tenants=[tenant.tenant for tenant in given.tenants])
         return plans
-    for planned in plans:
-        await _carry_out(admin, planned)
+    for done, planned in enumerate(plans):
+        try:
+            await _carry_out(admin, planned)
+        except TenantError as error:
+            so_far = f"{done} of {counted(len(plans), 'tenant')} of the file had been dealt with"
+            raise CliError(f"{error}; {so_far}: import it again") from None
     return plans
 
 

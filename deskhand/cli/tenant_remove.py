@@ -46,6 +46,7 @@ def remove(
                 "history": removed.history,
                 "spooled": removed.spooled,
                 "runs": removed.runs,
+                "unreadable": removed.unreadable,
                 "schedule": removed.schedule,
             }
         )
@@ -81,6 +82,13 @@ async def _remove(settings: Settings, tenant_id: str, *, yes: bool, even_if_acti
             for problem in removed.problems:
                 print(f"deskhand: {problem}", file=sys.stderr)
             raise CliError(f"tenant {tenant_id}: is not removed: something of it is still there; run the same again")
+        if removed.unreadable:
+            # No reason to stop: with a key that is lost it would be one for good.
+            print(
+                f"deskhand: the spool: {counted(removed.unreadable, 'order')} sealed with keys that are not in "
+                "DESKHAND_PAYLOAD_KEYS stay there: some may be this tenant's",
+                file=sys.stderr,
+            )
         await admin.remove(tenant_id, history=removed.history, spooled=removed.spooled, runs=removed.runs)
     finally:
         await pool.close()

@@ -51,9 +51,10 @@ def rotate_secret(
     plugin = plugin_class(f"tenant {tenant}:", tool)
     given = _given(plugin, tool, ask=ask, from_stdin=secret_stdin, variable=secret_env)
     made = generate_webhook_secret() if given is None else None
-    until = with_tenants(settings, lambda admin: admin.rotate_secret(tenant, SecretStr(given or made or ""), kept))
     address = webhook_address(settings, tool, tenant)
+    # Before it is stored: a plugin that fails here must not take the secret with it.
     steps = secret_steps(plugin.webhook_steps(address, tenant, details.settings)) if made else ()
+    until = with_tenants(settings, lambda admin: admin.rotate_secret(tenant, SecretStr(given or made or ""), kept))
     if as_json:
         print_json(
             {"tenant": tenant, "webhook_secret": made, "old_secrets_count_until": iso(until), "steps": list(steps)}

@@ -12,6 +12,7 @@ from deskhand.cli.layout import numbered
 from deskhand.settings import Settings
 from deskhand.tenants.admin import TenantDetails, TenantSummary
 from plugins.base import TicketingToolPlugin
+from plugins.rendering.characters import printable
 from plugins.types import TenantMode, TenantSettings
 
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 64 letters, digits and hyphens.")]
@@ -41,7 +42,9 @@ def secret_steps(steps: Sequence[str]) -> tuple[str, ...]:
     return tuple(step for step in steps if "webhook secret" in step)
 
 
-def require_scheme(tool: str, plugin: type[TicketingToolPlugin], scheme: str | None) -> None:
+def require_scheme(
+    tool: str, plugin: type[TicketingToolPlugin], scheme: str | None, *, given_as: str = "--signature-scheme"
+) -> None:
     """Refuse a scheme that the plugin does not know: the starter would refuse every delivery.
 
     Raises:
@@ -50,9 +53,9 @@ def require_scheme(tool: str, plugin: type[TicketingToolPlugin], scheme: str | N
     if scheme is None or scheme in plugin.signature_schemes:
         return
     if not plugin.signature_schemes:
-        raise CliError(f"--signature-scheme {scheme}: {tool} has only one way to authenticate webhooks; leave it out")
+        raise CliError(f"{given_as} {scheme}: {tool} has only one way to authenticate webhooks; leave it out")
     known = ", ".join(sorted(plugin.signature_schemes))
-    raise CliError(f"--signature-scheme {scheme}: {tool} has no such scheme; it has {known}")
+    raise CliError(f"{given_as} {scheme}: {tool} has no such scheme; it has {known}")
 
 
 def tenant_settings(**given: Any) -> TenantSettings:
@@ -61,6 +64,9 @@ def tenant_settings(**given: Any) -> TenantSettings:
     Raises:
         CliError: naming the option.
     """
+    account = given.get("own_account_id")
+    if account is not None and (not account or account != printable(account)):
+        raise CliError("--own-account-id: must be text that can be shown, without control characters")
     try:
         return TenantSettings.model_validate(given)
     except PydanticValidationError as error:

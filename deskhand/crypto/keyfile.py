@@ -44,9 +44,11 @@ class KeyFile:
         Raises:
             KeyFileError: it cannot be read, or must not be used.
         """
-        # Before the content: a change in between is seen at the next look.
-        self._seen = self._look()
-        return ",".join(_entries(_content(self.path)))
+        # Before the content: a change in between is seen at the next look. What could not be read is tried again then.
+        seen, self._seen = self._look(), "never read"
+        content = _content(self.path)
+        self._seen = seen
+        return ",".join(_entries(content))
 
     def changed(self, *, now: bool = False) -> bool:
         """Whether it is another file, or in another state, than at the last `read`.

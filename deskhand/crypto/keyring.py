@@ -128,6 +128,7 @@ class FileKeys:
         """
         self._file = file
         self._setting = setting
+        self._why = ""
         try:
             self._ring = Keyring.parse(file.read())
         except (KeyFileError, KeyringError) as error:
@@ -143,10 +144,11 @@ class FileKeys:
 
     def _read(self, changed: bool) -> Keyring:
         if changed:
-            why = self._replace()
-            if why:
+            before, self._why = self._why, self._replace()
+            why = self._why
+            if why and why != before:
                 log.error("keys.not_read", setting=self._setting, why=why, hint="the keys read before stay in force")
-            else:
+            elif not why:
                 log.info("keys.read", setting=self._setting, primary=self._ring.primary_id, keys=list(self._ring.ids))
         return self._ring
 

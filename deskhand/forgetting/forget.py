@@ -110,7 +110,6 @@ class Forgetting:
         """Spool and history first: what is started again, or still at work, finds nothing there any more."""
         self.removed.spooled += await self._spool.delete(found.orders.ids)
         self.removed.history += await self._history.delete(found.rows)
-        was_open = any(run.open for run in (*found.own, *found.quoting))
         for run in found.own:
             self.removed.ended += run.open and await self._runs.end(run, FORGOTTEN)
         gone = [*found.own, *[run for run in found.quoting if await self._replaced(run)]]
@@ -124,7 +123,7 @@ class Forgetting:
                     f"{run.id}: Temporal was told to delete it, and still has it: run it again later, to be sure"
                 )
             self._looked_at.add(run.run_id)
-        if was_open:
+        if not found.nothing:
             await asyncio.sleep(SETTLING)
 
     async def _replaced(self, run: RunFound) -> bool:

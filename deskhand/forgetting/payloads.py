@@ -1,4 +1,7 @@
-"""Everything that Temporal's messages say: the payloads, opened, and every plain text."""
+"""Everything that Temporal's messages say of a ticket: the payloads, opened.
+
+What they hold in plain text is ids of runs, and names of workflows, activities, queues and processes.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -9,9 +12,6 @@ from temporalio.api.common.v1 import Payload
 from deskhand.crypto.codec import EncryptionCodec
 from deskhand.forgetting.sought import parsed
 
-NOBODY = frozenset({"identity"})
-"""Fields that name one of our processes, and so no requester."""
-
 
 async def values_in(message: Message, codec: EncryptionCodec) -> AsyncIterator[Any]:
     """Every value in a message, out of JSON where it is JSON: arguments, results, memo, summaries, failures, details.
@@ -19,12 +19,9 @@ async def values_in(message: Message, codec: EncryptionCodec) -> AsyncIterator[A
     Raises:
         SealError: a payload does not open.
     """
-    for part in _parts(message):
-        if isinstance(part, str):
-            yield part
-        else:
-            (opened,) = await codec.decode([part])
-            yield _value(opened)
+    for payload in _payloads(message):
+        (opened,) = await codec.decode([payload])
+        yield _value(opened)
 
 
 def _value(payload: Payload) -> Any:
@@ -32,21 +29,14 @@ def _value(payload: Payload) -> Any:
     return parsed(text) if text else ""
 
 
-def _parts(value: Any) -> Iterator[Payload | str]:
+def _payloads(value: Any) -> Iterator[Payload]:
     if isinstance(value, Payload):
         yield value
     elif isinstance(value, Message):
-        for field, part in value.ListFields():
-            if field.name not in NOBODY:
-                yield from _parts(part)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, bytes | int | float):
+        for _, part in value.ListFields():
+            yield from _payloads(part)
+    elif isinstance(value, str | bytes | int | float):
         return
-    elif hasattr(value, "items"):
-        for name, part in value.items():
-            yield str(name)
-            yield from _parts(part)
     else:
-        for part in value:
-            yield from _parts(part)
+        for part in value.values() if hasattr(value, "values") else value:
+            yield from _payloads(part)

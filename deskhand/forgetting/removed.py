@@ -17,6 +17,8 @@ class Removed:
     """How many of them had not ended, and were terminated."""
     restarted: list[str] = field(default_factory=list)
     """Workflow ids of runs of other tickets that had not ended: started again, without what is forgotten."""
+    unreadable: int = 0
+    """Orders in the spool, of whichever tenant, under keys that are not in the ring: nobody can say whose they are."""
     schedule: bool = False
     """Whether there was a schedule of passes."""
     problems: list[str] = field(default_factory=list)

@@ -16,7 +16,9 @@ QUOTING = frozenset({"similar", "markdown", "note"})
 (`GatheredContext`), and the note that was made of them."""
 
 _DEPTH = 60
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+"""In either alphabet: pydantic writes bytes in the one for URLs."""
+_FOR_URLS = str.maketrans("-_", "+/")
 
 
 class Mention(IntEnum):
@@ -122,7 +124,8 @@ def texts_of(value: Any, *, quoted: bool = False, ours: bool = True, depth: int 
         yield json.dumps(value, ensure_ascii=False), quoted
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield str(name), quoted
+            if not ours:
+                yield str(name), quoted
             yield from texts_of(part, quoted=quoted or (ours and name in QUOTING), ours=ours, depth=depth + 1)
     elif isinstance(value, list):
         for part in value:
@@ -149,7 +152,7 @@ def parsed(text: str) -> Any:
 
 def _inside(text: str) -> Any:
     """What is in a text that is itself JSON."""
-    if text[:1] not in ("{", "["):
+    if text.lstrip()[:1] not in ("{", "["):
         return None
     value = parsed(text)
     return None if isinstance(value, str) else value
@@ -160,7 +163,7 @@ def _decoded(text: str) -> str | None:
     if len(text) % 4 or not _BASE64.fullmatch(text):
         return None
     try:
-        return base64.b64decode(text, validate=True).decode()
+        return base64.b64decode(text.translate(_FOR_URLS), validate=True).decode()
     except (binascii.Error, ValueError):
         return None
 

@@ -1,11 +1,13 @@
 """A whole tenant, forgotten: everything but its row and the audit log."""
 
+import asyncio
 from collections.abc import Callable
 
 from temporalio.client import Client
 
 from deskhand.crypto.keyring import Keys
 from deskhand.db.pool import Pool
+from deskhand.forgetting.forget import SETTLING
 from deskhand.forgetting.history import TenantHistory
 from deskhand.forgetting.removed import Removed
 from deskhand.forgetting.runs import FORGOTTEN, TenantRuns
@@ -69,14 +71,11 @@ class _Leaving:
             removed.schedule = await self._regular.switch_off(self._tenant)
             await self._remove_spooled()
             await self._remove_runs()
+            if removed.ended:
+                await asyncio.sleep(SETTLING)  # what they were at may still write into the history
             await self._remove_history()
             await self._remove_spooled()
-        foreign = await self._spool.foreign()
-        if foreign:
-            removed.problems.append(
-                f"the spool: {foreign} orders are sealed with keys that are not in DESKHAND_PAYLOAD_KEYS, so that "
-                "nobody knows whose they are: add the old keys, and run this again"
-            )
+        removed.unreadable = await self._spool.foreign()
         return removed
 
     async def _remove_spooled(self) -> None:

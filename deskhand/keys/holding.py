@@ -109,8 +109,25 @@ async def schedules_held(client: Client) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     async for _, schedule in schedules(client):
-        found.update(keys_in(schedule.schedule))
+        found.update(keys_in(schedule.schedule) | await _last_pass_keys(client, schedule))
     return found
+
+
+async def _last_pass_keys(client: Client, schedule: DescribeScheduleResponse) -> set[str]:
+    """What the next pass is given of the last one, its result or failure: the server keeps that as it was sealed."""
+    if not schedule.info.recent_actions:
+        return set()
+    last = schedule.info.recent_actions[-1].start_workflow_result
+    handle = client.get_workflow_handle(last.workflow_id, run_id=last.run_id)
+    try:
+        events = [event async for event in handle.fetch_history_events(rpc_timeout=RPC_TIMEOUT)]
+    except RPCError as error:
+        if not is_unknown_run(error):
+            raise
+        return set()
+    # One that failed leaves behind what it was given itself, too.
+    completed = events[-1].HasField("workflow_execution_completed_event_attributes")
+    return set().union(*map(keys_in, events[-1:] if completed else events))
 
 
 async def schedules(client: Client) -> AsyncIterator[tuple[str, DescribeScheduleResponse]]:

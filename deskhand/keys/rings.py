@@ -97,6 +97,9 @@ class RingFile:
         try:
             with changing(self._path):
                 write(self._path, change(self.read()).entries())
+        except KeyError as error:
+            why = f"somebody else has changed it: {error.args[0]} is not there any more"
+            raise self._failed(KeyFileError(why)) from None
         except KeyFileError as error:
             raise self._failed(error) from None
 

@@ -25,6 +25,8 @@ _BEFORE_THE_PAUSE = """
 SELECT detail->>'was' FROM audit_log
 WHERE tenant_id = $1 AND action = 'tenant.mode' AND detail->>'mode' = 'pause' AND detail->>'was' <> 'pause'
     AND actor <> 'deskhand_app'
+    -- Another tenant may have had this id before.
+    AND id > COALESCE((SELECT max(id) FROM audit_log WHERE tenant_id = $1 AND action = 'tenant.add'), 0)
 ORDER BY id DESC LIMIT 1
 """
 
@@ -96,6 +98,14 @@ class TenantAdmin:
             await _require_language(database, language)
             if await database.fetchval("SELECT EXISTS (SELECT FROM tenant_configs WHERE tenant_id = $1)", tenant_id):
                 raise _taken(tenant_id)
+
+    async def require_language(self, tenant_id: str, language: str) -> None:
+        """Raise `TenantError` where PostgreSQL does not know the language."""
+        async with transaction(self._pool) as database:
+            try:
+                await _require_language(database, language)
+            except TenantError as error:
+                raise TenantError(f"tenant {tenant_id}: {error}") from None
 
     async def add(self, tenant: NewTenant) -> None:
         """Add a tenant, active from now unless it says otherwise.

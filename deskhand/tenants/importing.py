@@ -65,10 +65,12 @@ def plan(given: ExportedTenant, secrets: Mapping[str, str], old: StoredTenant | 
     changes = list(new.changed_from(old))
     if connection != old.connection:
         _require(given, problems(connection.fields()))
+    webhook_secret = secrets.get(WEBHOOK_SECRET)
+    if given.active and given.webhook_secret and not old.webhook_secrets and webhook_secret is None:
+        raise TenantError(f"tenant {given.tenant}: {WEBHOOK_SECRET}: give it in the file of --secrets")
     if given.active != (old.active_until is None):
         changes.append("active")
-    webhook_secret = secrets.get(WEBHOOK_SECRET)
-    if webhook_secret in old.webhook_secrets:
+    if old.webhook_secrets[:1] == (webhook_secret,):
         webhook_secret = None
     if webhook_secret is not None:
         changes.append(WEBHOOK_SECRET)

@@ -8,15 +8,15 @@ from pydantic import SecretStr
 
 from plugins.tenants import WebhookSecret
 
-KEPT_PAST_ITS_END = timedelta(days=8)
-"""How long a secret is kept that counts no more. A run judges its delivery as of when that was received, and may be
-parked for seven days."""
+KEPT_PAST_ITS_END = timedelta(days=38)
+"""How long a secret is kept that counts no more. A run judges its delivery as of when that was received; it may be
+parked for seven days, and retried for as long as Temporal keeps it, 30 days."""
 
 
 def rotated(
     secrets: Sequence[WebhookSecret], new: SecretStr, now: datetime, keep_old: timedelta
 ) -> tuple[WebhookSecret, ...]:
-    """The secrets with the new one in front, which counts from now.
+    """The secrets with the new one in front. It counts without a beginning: a clock that is behind must not refuse it.
 
     The others count for `keep_old` more, and none longer than it would have; those that ended long ago are left out.
     """
@@ -26,7 +26,7 @@ def rotated(
         for secret in secrets
         if secret.not_after is None or now < secret.not_after + KEPT_PAST_ITS_END
     )
-    return (WebhookSecret(new, not_before=now), *kept)
+    return (WebhookSecret(new), *kept)
 
 
 def last_end(secrets: Sequence[WebhookSecret], now: datetime) -> datetime | None:

@@ -2,13 +2,20 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deskhand.crypto.keyring import Keyring
+from deskhand.db.pool import create_pool, transaction
 from deskhand.devstack.waiting import came_true
+from deskhand.runs.order import Order
+from deskhand.runs.spool import Spool
+from deskhand.settings import Settings
 from tests.support.command_line import deskhand
 from tests.support.desk import Desk, Tenant
 from tests.support.terminal import Terminal
+from workflows.contracts import ENHANCE_TICKET, Delivery
 
 _OWNED = "SELECT count(*) FROM {table} WHERE tenant_id = $1"
 
@@ -110,3 +117,18 @@ async def test_on_a_terminal_its_name_has_to_be_typed(desk: Desk, tmp_path: Path
     assert code == 0, screen
     assert f"tenant {tenant.id} removed, and with it " in screen
     await nothing_left(desk, tenant)
+
+
+async def test_orders_that_nobody_can_open_keep_no_tenant(desk: Desk) -> None:
+    tenant = await desk.tenant("jira")
+    delivery = Delivery(tool="jira", tenant_id="globex", raw=b"{}", received_at=datetime.now(UTC))
+    order = Order(workflow=ENHANCE_TICKET, run="jira:globex:A-1:created", ticket_id="A-1", delivery=delivery)
+    pool = await create_pool(desk.stack.database.app, Settings())
+    await Spool(pool, Keyring.parse(Keyring.generate_text("lost"))).put(order, refused="no")
+    await pool.close()
+    done = await deskhand(desk, "tenant", "remove", tenant.id, "--yes", "--even-if-active")
+    assert done.code == 0, done.err
+    assert "1 order sealed with keys that are not in DESKHAND_PAYLOAD_KEYS" in done.err
+    assert await rows(desk, "tenant_configs", tenant) == 0
+    async with transaction(desk.operator) as connection:
+        await connection.execute("DELETE FROM spool")

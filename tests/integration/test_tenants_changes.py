@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,3 +141,13 @@ async def test_one_that_is_added_without_being_active_is_activated_later(admin: 
     for call in (admin.activate("nobody"), admin.summary("nobody"), admin.read("nobody")):
         with pytest.raises(TenantError, match="tenant nobody: does not exist"):
             await call
+
+
+async def test_a_pause_ends_in_a_mode_of_this_tenant_and_not_of_an_earlier_one_of_its_id(admin: TenantAdmin) -> None:
+    await admin.add(acme())
+    for mode in (TenantMode.DRY_RUN, TenantMode.PAUSE):
+        await admin.set_mode("acme", mode)
+    await admin.deactivate("acme")
+    await admin.remove("acme")
+    await admin.add(replace(acme(), mode=TenantMode.PAUSE))
+    assert await admin.unpause("acme") is TenantMode.LIVE

@@ -212,7 +212,6 @@ async def test_the_webhook_secret_is_rotated_and_the_old_one_counts_for_a_while(
     until = datetime.fromisoformat(told["old_secrets_count_until"])
     assert timedelta(hours=2) - timedelta(minutes=1) < until - before < timedelta(hours=2, minutes=1)
     config = await stored(environment, app_pool)
-    assert config.secrets_at(before - timedelta(seconds=5)) == (HOOK,)
     assert set(config.secrets_at(datetime.now(UTC))) == {made, HOOK}
     assert config.secrets_at(until + timedelta(seconds=2)) == (made,)
     assert (await audited(superuser))[-1] == ("tenant.rotate_secret", {"keep_old_seconds": 7200})
@@ -399,7 +398,10 @@ def _changed(**changes: Any) -> str:
         (_changed(tool="nosuch"), "tenant globex: tool nosuch: no such plugin"),
         (_changed(settings={"langage": "german"}), "tenants.0.settings: langage: there is no such setting"),
         (_changed(settings={"retention_days": 0}), "tenants.0.settings.retention_days: Input should be greater"),
-        (_changed(settings={"signature_scheme": "hmca"}), "acmedesk has no such scheme; it has header, hmac"),
+        (
+            _changed(settings={"signature_scheme": "hmca"}),
+            "tenant globex: settings signature_scheme hmca: acmedesk has no such scheme; it has header, hmac",
+        ),
         (
             _changed(connection={"base_url": "https://x", "nosuch": 1}),
             "tenant globex: connection nosuch: the connection has no such field",
@@ -439,3 +441,81 @@ async def test_secrets_that_cannot_be_taken_change_nothing(
     assert KEY not in done.err
     done = await deskhand("tenant", "import", str(tmp_path / "none.json"))
     assert done.failed_with("FILE: cannot be read: No such file or directory")
+
+
+async def test_a_file_whose_last_tenant_cannot_be_taken_changes_none_of_the_others(
+    deskhand: Run, acme: None, superuser: Any
+) -> None:
+    file = json.loads((await deskhand("tenant", "export")).out)
+    (tenant,) = file["tenants"]
+    last = {**tenant, "tenant": "zeta", "settings": {**tenant["settings"], "language": "klingon"}}
+    changed = json.dumps({**file, "tenants": [{**tenant, "mode": "pause"}, last]})
+    before = await superuser.fetch("SELECT * FROM tenant_configs")
+    for dry_run in (("--dry-run",), ()):
+        done = await deskhand("tenant", "import", "-", *dry_run, given=changed)
+        assert done.failed_with("tenant zeta: language: klingon is not one that PostgreSQL can search in"), done
+    assert await superuser.fetch("SELECT * FROM tenant_configs") == before
+
+
+async def test_the_same_file_again_does_not_activate_a_tenant_without_a_webhook_secret(
+    deskhand: Run, acme: None, superuser: Any, tmp_path: Path
+) -> None:
+    exported = (await deskhand("tenant", "export")).out
+    await superuser.execute("DELETE FROM tenant_configs")
+    (tmp_path / "secrets.json").write_text(json.dumps({"acme": {"api_key": KEY}}))
+    command = ("tenant", "import", "-", "--secrets", str(tmp_path / "secrets.json"))
+    assert "It lacks webhook_secret." in (await deskhand(*command, given=exported)).out
+    again = await deskhand(*command, given=exported)
+    assert again.failed_with("tenant acme: webhook_secret: give it in the file of --secrets"), again
+    assert await superuser.fetchval("SELECT active_until IS NOT NULL FROM tenant_configs")
+
+
+async def test_a_secret_that_is_on_its_way_out_is_given_anew(
+    deskhand: Run, acme: None, environment: dict[str, str], app_pool: Pool, tmp_path: Path
+) -> None:
+    exported = (await deskhand("tenant", "export")).out
+    assert (await deskhand("tenant", "rotate-secret", "acme", "--keep-old", "2h")).code == 0
+    (tmp_path / "secrets.json").write_text(json.dumps({"acme": {"webhook_secret": HOOK}}))
+    command = ("tenant", "import", "-", "--secrets", str(tmp_path / "secrets.json"))
+    assert (await deskhand(*command, given=exported)).out == "tenant acme: changed: webhook_secret\n"
+    assert HOOK in (await stored(environment, app_pool)).secrets_at(datetime.now(UTC) + timedelta(days=30))
+    assert (await deskhand(*command, given=exported)).out == "tenant acme: no change\n"
+
+
+async def test_an_import_that_changes_nothing_and_an_export_are_entered_for_their_tenants(
+    deskhand: Run, acme: None
+) -> None:
+    exported = (await deskhand("tenant", "export")).out
+    assert (await deskhand("tenant", "import", "-", given=exported)).out == "tenant acme: no change\n"
+    entries = json.loads((await deskhand("audit", "--tenant", "acme", "--area", "tenant", "--json")).out)
+    assert [entry["action"] for entry in entries][:2] == ["tenant.import", "tenant.export"]
+    assert json.loads((await deskhand("audit", "--tenant", "acm", "--area", "tenant", "--json")).out) == []
+
+
+async def test_what_a_vendor_says_is_stored_and_shown_without_what_steers_a_terminal(
+    deskhand: Run, superuser: Any
+) -> None:
+    hostile = [part.replace("acme.example", "hostile.example") for part in ADD]
+    added = await deskhand(*hostile, "--secrets-stdin", given=SECRETS)
+    assert (added.code, added.err) == (0, "")
+    assert "own_account_id is ]0;ownedu-1" in " ".join(added.out.split())
+    shown = await deskhand("tenant", "show", "acme")
+    assert '"own_account_id": "]0;ownedu-1"' in shown.out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", added.out + shown.out)
+    settings = json.loads(await superuser.fetchval("SELECT settings FROM tenant_configs"))
+    await superuser.execute(
+        "UPDATE tenant_configs SET settings = $1", json.dumps({**settings, "own_account_id": "u\x9b\u202e-2"})
+    )
+    assert '"own_account_id": "u-2"' in (await deskhand("tenant", "show", "acme")).out
+
+
+@pytest.mark.parametrize("account", ["u\x1b[31m", "u\udc80", "\u202eu", ""])
+async def test_an_account_id_is_text_that_can_be_shown(deskhand: Run, acme: None, account: str) -> None:
+    done = await deskhand("tenant", "update", "acme", "--own-account-id", account)
+    assert done.failed_with("--own-account-id: must be text that can be shown"), done
+
+
+async def test_a_plugin_that_cannot_say_its_steps_takes_no_secret_with_it(deskhand: Run, superuser: Any) -> None:
+    stepless = [part.replace("acme", "stepless") if part == "acme" else part for part in ADD]
+    assert (await deskhand(*stepless, "--secrets-stdin", given=json.dumps({"api_key": KEY}))).code == 1
+    assert await superuser.fetchval("SELECT count(*) FROM tenant_configs") == 0

@@ -30,6 +30,16 @@ class Plugin(TicketingToolPlugin):
         connection = await self.connection(tenant_id, Connection)
         if "down" in connection.base_url or connection.api_key.get_secret_value().startswith("wrong"):
             raise AuthenticationError("acmedesk answered 401")
+    async def check_connection(self, tenant_id):
+        report = await super().check_connection(tenant_id)
+        connection = await self.connection(tenant_id, Connection)
+        hostile = "\\x1b]0;owned\\x07u-1\\u202e\\udc80"
+        return report.model_copy(update={"account_id": hostile}) if "hostile" in connection.base_url else report
+    @classmethod
+    def webhook_steps(cls, address, tenant_id, settings):
+        if tenant_id == "stepless":
+            raise RuntimeError("no steps")
+        return super().webhook_steps(address, tenant_id, settings)
     async def update_ticket(self, tenant_id, ticket_id, content): return False
     def extract_metadata(self, payload): raise NotImplementedError
 """
