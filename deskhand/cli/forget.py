@@ -24,6 +24,8 @@ from deskhand.settings import Settings, load_settings
 SHOWN = 20
 """Runs that are named; more are counted."""
 MAX_TICKET_ID = 255
+FEW = 10
+"""Runs that a person may be in, whatever share of the tenant's they are."""
 
 
 def forget(
@@ -38,6 +40,9 @@ def forget(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    however_many: Annotated[
+        bool, typer.Option("--however-many", help="Also where a person is found in most of the tenant's runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Remove everything of a ticket or a person: history, spool, and runs in Temporal with their whole histories.
@@ -63,7 +68,10 @@ def forget(
         terms = _terms(from_stdin=requesters_stdin)
         sought, action, about = Requester(terms), "forget.requester", {"terms": terms.fingerprint(keys, tenant)}
     command = _Command(settings, keys, tenant, sought, action, about, as_json=as_json)
-    interruptible(command.look() if dry_run else command.forget(ask=not yes), command.so_far)
+    interruptible(
+        command.look() if dry_run else command.forget(ask=not yes, however_many=however_many or ticket is not None),
+        command.so_far,
+    )
     if command.problems:
         raise typer.Exit(1)
 
@@ -107,13 +115,15 @@ class _Command:
                 print(line)
         self._tell(problems(found))
 
-    async def forget(self, *, ask: bool) -> None:
+    async def forget(self, *, ask: bool, however_many: bool) -> None:
         """Remove it, and print what was removed."""
         await audit(self._settings, self._action, self._tenant, **self._about, stage="begun")
         try:
             async with self._forgetting() as forgetting:
                 self._removed = forgetting.removed
                 found = await forgetting.find()
+                if not however_many:
+                    _refuse_most(found)
                 if ask:
                     self._ask(found)
                 await forgetting.forget(found)
@@ -206,6 +216,20 @@ def _asked() -> list[str]:
     while given := typer.prompt(f"{len(spellings) + 1} (empty: no more)", default="", show_default=False, err=True):
         spellings.append(given)
     return spellings
+
+
+def _refuse_most(found: Found) -> None:
+    """Refuse what is more likely a spelling that means too much: runs that are removed are removed for good.
+
+    Raises:
+        CliError: the person is in most of the tenant's runs.
+    """
+    many = len(found.own) + len(found.quoting)
+    if many > max(FEW, found.seen // 2):
+        raise CliError(
+            f"nothing was removed: it is in {many} of the tenant's {counted(found.seen, 'run')}: see them with "
+            "--dry-run, and give longer spellings, or --however-many"
+        )
 
 
 def found_lines(tenant: str, found: Found) -> list[str]:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from deskhand.crypto.keyring import Keys
 from deskhand.crypto.sealing import Purpose, keyed_hash
+from deskhand.forgetting.vocabulary import own_words
 
 SHORTEST = 3
 """Characters that a term has at least: anything shorter occurs in nearly every text. Numbers are matched whole."""
@@ -31,7 +32,7 @@ class Terms:
     """
 
     def __init__(self, spellings: Iterable[str]) -> None:
-        """Raises `TermsError` if there is none, one is too short, or there are too many."""
+        """Raises `TermsError` if there is none, one is too short or in every run, or there are too many."""
         terms = []
         for place, spelling in enumerate(spellings, start=1):
             term = _folded(spelling).strip()
@@ -39,6 +40,11 @@ class Terms:
                 continue
             if len(term) < SHORTEST and not term.isdecimal():
                 raise TermsError(f"spelling {place}: must have {SHORTEST} characters at least, or it is in every text")
+            if any(re.search(_pattern(term), words) for words in own_words()):
+                raise TermsError(
+                    f"spelling {place}: stands in every run, as a word of Deskhand's own or a part of one: "
+                    "give more of it, such as the whole name"
+                )
             terms.append(term)
         self._terms = tuple(sorted(set(terms)))
         if not self._terms:

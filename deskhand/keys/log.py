@@ -1,10 +1,11 @@
 """What the audit log says of a keyring: when a key was made, put in front, and everything sealed with it.
 
-`keys.rotate` stands for the steps of a rotation (`add`, `reseal`, and `done`, when nothing is left under another key),
-`keys.promote` for the moment before which the key sealed nothing.
+`keys.rotate` stands for the steps of a rotation (`add`, `reseal`, and `done`, when nothing that opens is left under
+another key), `keys.promote` for the moment before which the key sealed nothing.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,10 @@ ADD, RESEAL, DONE = "add", "reseal", "done"
 
 _LAST = """
 SELECT at, detail->>'key' AS key FROM audit_log WHERE action = $1 AND detail @> $2::jsonb ORDER BY id DESC LIMIT 1
+"""
+_FIRST = """
+SELECT at, detail->>'key' AS key FROM audit_log
+WHERE action = $1 AND detail @> $2::jsonb AND ($3::timestamptz IS NULL OR at > $3) ORDER BY id LIMIT 1
 """
 
 
@@ -51,7 +56,7 @@ class KeyLog:
         return await self._last(PROMOTE, instead_of=key)
 
     async def finished(self, key: str) -> KeyEntry | None:
-        """When everything was found to be sealed with this key, the primary one."""
+        """When everything that opens was found to be sealed with this key, the primary one."""
         return await self._last(ROTATE, step=DONE, key=key)
 
     async def waits(self, key: str) -> bool:
@@ -63,13 +68,20 @@ class KeyLog:
         promoted = await self.promoted(key)
         successor = await self.succeeded(key)
         for next_key in (*([successor.key] if successor else []), primary):
-            finished = await self.finished(next_key)
-            if finished is not None and (promoted is None or promoted.at < finished.at):
+            # The first time: sealing anew once more does not make it younger.
+            finished = await self._first(ROTATE, promoted.at if promoted else None, step=DONE, key=next_key)
+            if finished is not None:
                 return finished.at
         return None
 
     async def _last(self, action: str, **detail: Any) -> KeyEntry | None:
+        return await self._entry(_LAST, action, detail)
+
+    async def _first(self, action: str, after: datetime | None, **detail: Any) -> KeyEntry | None:
+        return await self._entry(_FIRST, action, detail, after)
+
+    async def _entry(self, query: str, action: str, detail: Mapping[str, Any], *more: Any) -> KeyEntry | None:
         wanted = {"ring": str(self._kind), **{name: value for name, value in detail.items() if value is not None}}
         async with transaction(self._pool) as connection:
-            row = await connection.fetchrow(_LAST, action, json.dumps(wanted))
+            row = await connection.fetchrow(query, action, json.dumps(wanted), *more)
         return None if row is None else KeyEntry(row["key"], row["at"])

@@ -137,8 +137,10 @@ async def all_that_temporal_says(desk: Desk, tenant: Tenant) -> str:
             text = opened.data.decode(errors="replace")
             said.append(text)
             said.extend(
-                base64.b64decode(raw[: len(raw) // 4 * 4]).decode(errors="replace")
-                for raw in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", text)
+                base64.urlsafe_b64decode(raw[: len(raw) // 4 * 4].replace("+", "-").replace("/", "_")).decode(
+                    errors="replace"
+                )
+                for raw in re.findall(r"[A-Za-z0-9+/_-]{16,}={0,2}", text)
             )
         elif isinstance(value, dict):
             for part in value.values():

@@ -2,24 +2,29 @@
 
 import base64
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
 from deskhand.cli.forget import found_lines, removed_lines
 from deskhand.cli.retention import Swept, swept_lines
+from deskhand.crypto.codec import EncryptionCodec
 from deskhand.crypto.keyring import Keyring
 from deskhand.db.pool import Pool
-from deskhand.forgetting.forget import Found
+from deskhand.forgetting.forget import SETTLING, Forgetting, Found
 from deskhand.forgetting.history import TenantHistory
+from deskhand.forgetting.payloads import values_in
 from deskhand.forgetting.removed import Removed
 from deskhand.forgetting.retention import Limit, limits, sweep_database
 from deskhand.forgetting.sought import Mention, Requester, Ticket
 from deskhand.forgetting.spooled import TenantSpool
+from deskhand.forgetting.tenant import forget_tenant
 from deskhand.forgetting.terms import Terms, TermsError
 from deskhand.note.history import TicketHistory
 from deskhand.runs.order import Order
@@ -28,6 +33,8 @@ from deskhand.runs.visibility import RunFound
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
 from plugins.types import TenantSettings, TicketContext
+from tests.replay.stored import FOLDER as HISTORIES
+from tests.replay.stored import TEST_KEYS
 from workflows.contracts import (
     ENHANCE_TICKET,
     Delivery,
@@ -100,12 +107,44 @@ def test_another_is_not(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("spellings", "why"),
-    [((), "no spelling"), (("", "  "), "no spelling"), (("Al",), "spelling 1"), (map(str, range(51)), "too many")],
+    [
+        ((), "no spelling"),
+        (("", "  "), "no spelling"),
+        (("Al",), "spelling 1"),
+        (map(str, range(1000, 1051)), "too many"),
+    ],
 )
 def test_spellings_that_mean_nothing_or_everything_are_refused_without_a_quotation(spellings: Any, why: str) -> None:
     with pytest.raises(TermsError, match=why) as caught:
         Terms(spellings)
     assert "Al" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Ted", "Ida", "Ali", "Han", "Val", "Eng", "Med", "Jira", "Ora", "requester"])
+def test_a_spelling_that_is_in_every_run_is_refused(name: str) -> None:
+    with pytest.raises(TermsError, match="spelling 2: stands in every run"):
+        Terms([PERSON[0], name])
+
+
+@pytest.mark.parametrize("name", ["Pat", "Mark", "Kim", "Lee", "Max", "Tom", "Maria", "Farnsworth"])
+async def test_a_name_is_not_among_our_own_words(name: str) -> None:
+    """Every kind of run, as it went once, without anybody in it."""
+    codec = EncryptionCodec(TEST_KEYS, allow_plaintext=True)
+    for file in sorted(HISTORIES.rglob("*.json")):
+        for event in WorkflowHistory.from_json("x", file.read_text()).events:
+            async for value in values_in(event, codec):
+                assert person(name).mention_in(value) is Mention.NONE, (file.name, value)
+
+
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("character", ["a", "?", "~", ">", "ß", "ü", "é", "日", "“"])
+def test_a_delivery_is_read_whatever_its_bytes_are(character: str, before: int) -> None:
+    body = " " * before + json.dumps({"q": character * 2, "who": PERSON[1]}, ensure_ascii=False)
+    given = Delivery(tool="jira", tenant_id="acme", raw=body.encode(), received_at=NOW)
+    kept = Order(workflow=ENHANCE_TICKET, run="r", ticket_id="1", delivery=given)
+    for value in (RunInput(delivery=given), kept):
+        assert person().mention_in(value.model_dump(mode="json")) is Mention.OWN
+        assert person().mention_in(json.loads(value.model_dump_json())) is Mention.OWN
 
 
 def test_the_audit_log_can_tell_the_same_person_and_nothing_else(payload_keys: Keyring) -> None:
@@ -334,3 +373,91 @@ def run(workflow_id: str, outcome: str | None, waiting_for: str | None = None) -
         started=NOW,
         closed=NOW if outcome else None,
     )
+
+
+# What is under way while it is done. The stores are real; Temporal's part says what its server would.
+
+
+class Executions:
+    """One open run of another ticket, in place of `TenantRuns`: it has read the history, and ends a little later."""
+
+    def __init__(self, *_: object) -> None:
+        self.reported = False
+        self.deleted = False
+
+    async def all(self) -> AsyncIterator[RunFound]:
+        status = WorkflowExecutionStatus.COMPLETED if self.reported else WorkflowExecutionStatus.RUNNING
+        if not self.deleted:
+            yield RunFound("jira:acme:B-2:created", "r", "jira", "acme", "B-2", status, None, None, NOW, None)
+
+    async def mention(self, *_: object) -> Mention:
+        return Mention.QUOTED if self.reported else Mention.NONE
+
+    async def was_ended_for(self, *_: object) -> bool:
+        return False
+
+    async def end(self, *_: object) -> bool:
+        return True
+
+    async def delete(self, *_: object) -> bool:
+        self.deleted = True
+        return True
+
+    async def gone(self, _: object) -> list[RunFound]:
+        return []
+
+
+class NoPasses:
+    """No schedule, in place of `RegularPasses`."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    async def switch_off(self, _: str) -> bool:
+        return False
+
+
+def while_it_settles(monkeypatch: pytest.MonkeyPatch, module: str, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    """Have something happen in the time that is given to attempts under way."""
+
+    async def sleep(seconds: float) -> None:
+        assert seconds == SETTLING
+        await meanwhile()
+
+    monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=sleep))
+
+
+@pytest.mark.usefixtures("history")
+async def test_a_run_that_had_read_the_row_and_reports_it_afterwards_is_found(
+    operator_pool: Pool, payload_keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executions = Executions()
+    monkeypatch.setattr("deskhand.forgetting.forget.TenantRuns", lambda *_: executions)
+
+    async def reports() -> None:
+        executions.reported = True
+
+    while_it_settles(monkeypatch, "deskhand.forgetting.forget", reports)
+    nobody: Any = None  # no call gets as far as Temporal
+    forgetting = Forgetting(operator_pool, nobody, payload_keys, "queue", "acme", Ticket("jira", "A-1"))
+    await forgetting.forget(await forgetting.find())
+    assert (forgetting.removed.history, forgetting.removed.runs, forgetting.removed.problems) == (1, 1, [])
+
+
+@pytest.mark.usefixtures("history")
+async def test_what_an_attempt_under_way_still_writes_goes_with_its_tenant(
+    app_pool: Pool, operator_pool: Pool, superuser: Superuser, payload_keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskhand.forgetting.tenant.TenantRuns", Executions)
+    monkeypatch.setattr("deskhand.forgetting.tenant.RegularPasses", NoPasses)
+    late = []
+
+    async def writes() -> None:
+        late.append("A-9")
+        await record(TicketHistory(app_pool), "acme", "A-9", "Badge of Renée Sørensen")
+
+    while_it_settles(monkeypatch, "deskhand.forgetting.tenant", writes)
+    nobody: Any = None
+    removed = await forget_tenant(operator_pool, nobody, payload_keys, "acme")
+    assert (late, removed.history, removed.problems) == (["A-9"], 6, [])
+    assert await kept(superuser) == {("globex", "A-1")}

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from deskhand.crypto.keyfile import create
+from deskhand.crypto.keyfile import create, write
 from deskhand.crypto.keyring import Keyring
 from deskhand.crypto.sealing import sealed_with
 from deskhand.db.pool import Pool
@@ -26,6 +26,7 @@ from deskhand.keys.resealing import Resealed, reseal_rows
 from deskhand.keys.rings import RingFile, RingKind
 from deskhand.runs.order import Order, Taken
 from deskhand.runs.spool import Spool, SpoolFullError
+from deskhand.settings import SettingsError
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.sealing import Connection
 from deskhand.tenants.store import TenantStore
@@ -401,6 +402,63 @@ async def test_a_key_that_was_put_in_front_just_now_keeps_the_old_one_from_being
     kept = await deskhand("remove", "--ring", "credential", old, "--settle", "3600")
     assert kept.failed_with("wait until every process has surely seen that (3600 s, see --settle)"), kept
     assert old in files.keyring(CREDENTIAL).keys
+
+
+async def test_what_was_sealed_anew_just_now_keeps_the_old_key_too(
+    deskhand: Run, files: Files, superuser: Superuser
+) -> None:
+    old = files.keyring(CREDENTIAL).primary_id
+    assert (await deskhand("rotate", "--ring", "credential", "--settle", "0")).code == 0
+    await superuser.execute("UPDATE audit_log SET at = at - interval '1 hour' WHERE action = 'keys.promote'")
+    kept = await deskhand("remove", "--ring", "credential", old, "--settle", "600")
+    assert kept.failed_with("had everything sealed anew with it"), kept
+    await superuser.execute("UPDATE audit_log SET at = at - interval '1 hour' WHERE action = 'keys.rotate'")
+    assert (await deskhand("remove", "--ring", "credential", old, "--settle", "600")).code == 0
+
+
+async def test_a_key_that_was_put_in_front_by_hand_stays_there(deskhand: Run, files: Files) -> None:
+    ring = ("--ring", "credential", "--settle", "0")
+    assert (await deskhand("rotate", *ring)).code == 0
+    second = files.keyring(CREDENTIAL).primary_id
+    by_hand = Keyring.generate_text("hand")
+    write(files.credential, [by_hand, *files.keyring(CREDENTIAL).entries()])
+    assert (await deskhand("rotate", *ring, "--reseal-only")).code == 0
+    assert (await deskhand("rotate", *ring)).code == 0
+    first, *others = files.keyring(CREDENTIAL).ids
+    assert first not in (second, by_hand.partition(":")[0]), "a new one, and not the older one again"
+    assert others[0] == by_hand.partition(":")[0]
+
+
+async def test_what_does_not_open_keeps_no_key_in_front(
+    deskhand: Run, files: Files, admin: TenantAdmin, superuser: Superuser
+) -> None:
+    await admin.add(new_tenant("acme"))
+    await superuser.execute("UPDATE tenant_configs SET connection = '\\x00'")
+    ring = ("--ring", "credential", "--settle", "0")
+    fronts = []
+    for _ in range(2):
+        done = await deskhand("rotate", *ring)
+        assert (done.code, "cannot be opened: tenant acme" in done.out) == (1, True), done
+        fronts.append(files.keyring(CREDENTIAL).primary_id)
+    assert fronts[0] != fronts[1]
+
+
+async def test_closed_runs_are_told_by_the_first_time_that_everything_was_sealed_anew(
+    deskhand: Run, files: Files, operator_pool: Pool
+) -> None:
+    old = files.keyring(CREDENTIAL).primary_id
+    ring = ("--ring", "credential", "--settle", "0")
+    assert (await deskhand("rotate", *ring)).code == 0
+    log, new = KeyLog(operator_pool, CREDENTIAL), files.keyring(CREDENTIAL).primary_id
+    since = await log.out_of_use(old, new)
+    assert since is not None
+    assert (await deskhand("rotate", *ring, "--reseal-only")).code == 0
+    assert await log.out_of_use(old, new) == since
+
+
+def test_a_key_that_somebody_else_took_away_meanwhile_is_one_line(files: Files) -> None:
+    with pytest.raises(SettingsError, match="somebody else has changed it: gone is not there any more"):
+        RingFile(CREDENTIAL, files.credential).promote("gone")
 
 
 async def test_a_row_that_no_key_of_the_ring_opens_is_an_alarm(

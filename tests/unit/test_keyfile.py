@@ -1,5 +1,6 @@
 """Key files: what they may hold, who may write to them, and that a change counts while everything runs."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -52,6 +53,26 @@ def keys(path: Path, clock: Clock) -> FileKeys:
 def test_keys_stand_one_per_line_or_with_commas_between_beside_comments(path: Path, content: str) -> None:
     path.write_text(content)
     assert Keyring.parse(KeyFile(path).read()).entries() == (NEW, OLD)
+
+
+def test_a_file_that_could_not_be_read_is_read_at_the_next_look(
+    path: Path, keys: FileKeys, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def none_left(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with capture_logs() as logs:
+        write(path, [NEW, OLD])
+        monkeypatch.setattr(os, "open", none_left)
+        for _ in range(3):
+            clock.now += 1
+            assert keys.current().entries() == (OLD,)
+        monkeypatch.setattr(os, "open", opened)
+        clock.now += 1
+        assert keys.current().entries() == (NEW, OLD), "though the file has not changed again"
+    assert [line["event"] for line in logs] == ["keys.not_read", "keys.read"]
 
 
 @pytest.mark.parametrize(
