@@ -53,7 +53,8 @@ def reconcile(
     if since is not None:
         back = parse_duration("--since", since)
         asyncio.run(audit(settings, "reconcile.pass", tenant, since=since, dry_run=dry_run))
-        tool = _tool(settings, tenant)
+        tool, kept = _tool(settings, tenant)
+        _refuse_forgotten("--since", back, kept)
         interruptible(
             _pass_now(settings, tenant, tool, back, dry_run=dry_run, as_json=as_json),
             lambda: f"a pass that has begun goes on; `deskhand runs list --tenant {tenant}` shows what it starts",
@@ -63,7 +64,9 @@ def reconcile(
         if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
             raise CliError("--every: must be between 1m and 2d, such as 1h")
         asyncio.run(audit(settings, "reconcile.on", tenant, every=every))
-        asyncio.run(_switch_on(settings, tenant, _tool(settings, tenant), interval, as_json=as_json))
+        tool, kept = _tool(settings, tenant)
+        _refuse_forgotten("--every", window(interval), kept)
+        asyncio.run(_switch_on(settings, tenant, tool, interval, as_json=as_json))
     elif off:
         asyncio.run(audit(settings, "reconcile.off", tenant))
         asyncio.run(_switch_off(settings, tenant, as_json=as_json))
@@ -72,13 +75,23 @@ def reconcile(
         asyncio.run(_show(settings, tenant, as_json=as_json))
 
 
-def _tool(settings: Settings, tenant: str) -> str:
-    """The tenant's tool, whose plugin can list recent tickets."""
-    tool = with_tenants(settings, lambda admin: admin.show(tenant)).summary.tool
+def _tool(settings: Settings, tenant: str) -> tuple[str, timedelta | None]:
+    """The tenant's tool, whose plugin can list recent tickets, and for how long the tenant has its runs kept."""
+    details = with_tenants(settings, lambda admin: admin.show(tenant))
+    tool, days = details.summary.tool, details.settings.retention_days
     plugin = plugin_class(f"tenant {tenant}:", tool)
     if plugin.recent_tickets is TicketingToolPlugin.recent_tickets:
         raise CliError(f"tenant {tenant}: its plugin, {tool}, cannot list recent tickets, so none can be found missing")
-    return tool
+    return tool, None if days is None else timedelta(days=days)
+
+
+def _refuse_forgotten(given_as: str, back: timedelta, kept: timedelta | None) -> None:
+    """Refuse to look back further than the tenant's runs are kept: what has no run any more looks like it had none."""
+    if kept is not None and back > kept:
+        raise CliError(
+            f"{given_as}: a pass would look back {span(back)}, and the tenant's runs are kept for {span(kept)} only "
+            "(its retention_days); a ticket whose run is forgotten could get a second note; give less"
+        )
 
 
 async def _pass_now(

@@ -417,6 +417,10 @@ async def test_the_command_fails_in_one_readable_line(desk: Desk) -> None:
     assert (await deskhand(desk, *of, "--since", "soon")).failed_with("--since: must be a whole number")
     assert (await deskhand(desk, *of, "--since", "31d")).failed_with("--since: runs are known for 30 d only")
     assert (await deskhand(desk, *of, "--every", "10s")).failed_with("--every: must be between 1m and 2d")
+    assert (await deskhand(desk, "tenant", "update", tenant.id, "--retention-days", "1")).code == 0
+    for option, given in (("--since", "2d"), ("--every", "1d")):
+        refused = await deskhand(desk, *of, option, given)
+        assert refused.failed_with(f"{option}: a pass would look back 2 d, and the tenant's runs are kept for 1 d only")
     unknown = await deskhand(desk, "reconcile", "--tenant", "nobody", "--since", "1h")
     assert unknown.failed_with("tenant nobody: does not exist")
     held = await deskhand(desk, "reconcile", "--tenant", paused.id, "--since", "1h")
