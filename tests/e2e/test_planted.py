@@ -62,6 +62,8 @@ class Course:
     """A run that failed with the vendor's words, by tool."""
     said: dict[str, bytes] = field(default_factory=dict)
     """What command lines printed, by command."""
+    arguments: list[bytes] = field(default_factory=list)
+    """Of all processes, at earlier moments."""
 
     @property
     def plants(self) -> Plants:
@@ -328,6 +330,7 @@ async def operators(course: Course, tenant: Tenant) -> None:
 
 async def crash(course: Course, tenant: Tenant) -> None:
     """A plugin that fails at the door and in a run, in a way that nobody foresaw."""
+    course.arguments.append(arguments())  # of our own processes, before the crashing ones take their place
     words = f"exploded over {course.plants.word('exception:plugin')}"
     for role in (STARTER, WORKER):
         await replaced(course.planted.stack, f"crashing {role}", role, ODD_WORDS=words)
@@ -448,7 +451,11 @@ async def places(course: Course, tenant: Tenant) -> list[Place]:
             quoted,
             "shows an operator what was said",
         ),
-        Place("arguments of processes", arguments(), ("worker.py", "tests.support.odd_process", "postgres")),
+        Place(
+            "arguments of processes",
+            joined((*course.arguments, arguments())),
+            ("worker.py", "starter", "tests.support.odd_process", "postgres"),
+        ),
     ]
 
 
