@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 
 from deskhand.crypto.keyring import Keys, has_keys, keyring_of
@@ -20,7 +19,7 @@ from deskhand.observability.logging import configure_logging
 from deskhand.observability.telemetry import start_telemetry, traced
 from deskhand.runs.spool import Spool
 from deskhand.runs.starting import TemporalRuns, connect_lazily
-from deskhand.serving.connections import timed_protocol
+from deskhand.serving.server import server
 from deskhand.settings import Settings, SettingsError, load_settings
 from deskhand.stores import own_stores
 from deskhand.temporal import connect_config
@@ -31,7 +30,6 @@ from starter.app import create_app
 from starter.spool import LANES, Drainer, Outage, SpoolingRuns
 from starter.tenants import TenantLookup
 
-GRACE_SECONDS = 10
 CLOSE_SECONDS = 3.0
 """How long the database may take to let go of its connections at the end."""
 
@@ -96,19 +94,12 @@ async def _serve(settings: Settings, keyring: Keys, database_url: str) -> None:
         answers=store.check,
         lifespan=lifespan,
     )
-    await uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=timed_protocol(settings.receive_seconds, settings.max_in_flight),
-            host=settings.starter_host,
-            port=settings.starter_port,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+    await server(
+        app,
+        host=settings.starter_host,
+        port=settings.starter_port,
+        receive_seconds=settings.receive_seconds,
+        max_in_flight=settings.max_in_flight,
     ).serve()
 
 

@@ -36,7 +36,8 @@ async def shared_desk(stack: Stack) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def desk(shared_desk: Desk) -> AsyncIterator[Desk]:
-    """What tests do to the stack, with no fault switched on before or after."""
+    """What tests do to the stack, with no fault switched on before or after, and nothing left in the spool before."""
     await shared_desk.clear_faults()
+    await shared_desk.empty_spool()
     yield shared_desk
     await shared_desk.clear_faults()

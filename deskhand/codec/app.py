@@ -6,7 +6,6 @@ import functools
 from collections.abc import AsyncIterator
 
 import structlog
-import uvicorn
 from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,8 +23,8 @@ from deskhand.crypto.codec import EncryptionCodec
 from deskhand.crypto.keyring import Keys, keyring_of
 from deskhand.crypto.sealing import SealError
 from deskhand.serving.body import read_body
-from deskhand.serving.connections import timed_protocol
 from deskhand.serving.problems import ProblemError
+from deskhand.serving.server import server
 from deskhand.settings import Settings
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -36,7 +35,6 @@ MAX_COMMAS = 16 * MAX_PAYLOADS
 """In a body: those of the payloads and of what few metadata each has. Base64 has none."""
 BODIES_AT_ONCE = 8
 """Bodies that are in memory at once; other callers wait for their turn."""
-GRACE_SECONDS = 10
 
 REQUEST_HEADERS = ("Authorization", "Authorization-Extras", "Content-Type", "X-Namespace")
 """What the Temporal UI sends along (temporalio/ui, `src/lib/services/data-encoder.ts`): unless each is admitted, its
@@ -109,20 +107,14 @@ def serve_codec(settings: Settings) -> None:
         SettingsError: a setting is missing or unsafe.
     """
     keyring = keyring_of(settings, "payload_keys")
-    config = uvicorn.Config(
-        create_codec_app(keyring, settings),
-        http=timed_protocol(settings.receive_seconds, settings.codec_max_in_flight),
-        host=settings.codec_host,
-        port=settings.codec_port,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+        server(
+            create_codec_app(keyring, settings),
+            host=settings.codec_host,
+            port=settings.codec_port,
+            receive_seconds=settings.receive_seconds,
+            max_in_flight=settings.codec_max_in_flight,
+        ).run()
 
 
 async def _healthz(request: Request) -> Response:

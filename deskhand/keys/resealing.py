@@ -124,12 +124,12 @@ async def _reseal_tenants(
     prefix = sealed_prefix(ring.primary_id)
     is_old = f"substring({column} FROM 1 FOR length($1::bytea)) <> $1"
     async with transaction(pool) as connection:
-        rows = await connection.fetch(f"SELECT tenant_id FROM tenant_configs WHERE {is_old}", prefix)  # noqa: S608
+        rows = await connection.fetch(f"SELECT tenant_id FROM tenant_configs WHERE {is_old}", prefix)  # noqa: S608 - ours
     for row in rows:
         tenant_id = row["tenant_id"]
         async with transaction(pool) as connection:
             sealed = await connection.fetchval(
-                f"SELECT {column} FROM tenant_configs WHERE {is_old} AND tenant_id = $2 FOR UPDATE",  # noqa: S608
+                f"SELECT {column} FROM tenant_configs WHERE {is_old} AND tenant_id = $2 FOR UPDATE",  # noqa: S608 - ours
                 prefix,
                 tenant_id,
             )

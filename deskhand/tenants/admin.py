@@ -318,13 +318,9 @@ class TenantAdmin:
             TenantError: there is no such tenant, or it is not active.
         """
         async with transaction(self._pool) as database:
-            row = await database.fetchrow(
-                "SELECT active_until FROM tenant_configs WHERE tenant_id = $1 FOR UPDATE", tenant_id
-            )
-            if row is None:
-                raise _unknown(tenant_id)
-            if row["active_until"] is not None:
-                raise TenantError(f"tenant {tenant_id}: is not active since {row['active_until']:%Y-%m-%d %H:%M} UTC")
+            until = await _active_until(database, tenant_id)
+            if until is not None:
+                raise TenantError(f"tenant {tenant_id}: is not active since {until:%Y-%m-%d %H:%M} UTC")
             await database.execute("UPDATE tenant_configs SET active_until = now() WHERE tenant_id = $1", tenant_id)
             await self._audit(database, "tenant.deactivate", tenant_id)
 
@@ -335,12 +331,8 @@ class TenantAdmin:
             TenantError: there is no such tenant, or it is active.
         """
         async with transaction(self._pool) as database:
-            row = await database.fetchrow(
-                "SELECT active_until FROM tenant_configs WHERE tenant_id = $1 FOR UPDATE", tenant_id
-            )
-            if row is None:
-                raise _unknown(tenant_id)
-            if row["active_until"] is None:
+            until = await _active_until(database, tenant_id)
+            if until is None:
                 raise TenantError(f"tenant {tenant_id}: is active already")
             await database.execute("UPDATE tenant_configs SET active_until = NULL WHERE tenant_id = $1", tenant_id)
             await self._audit(database, "tenant.activate", tenant_id)
@@ -352,12 +344,8 @@ class TenantAdmin:
             TenantError: there is no such tenant, or it is active.
         """
         async with transaction(self._pool) as database:
-            row = await database.fetchrow(
-                "SELECT active_until FROM tenant_configs WHERE tenant_id = $1 FOR UPDATE", tenant_id
-            )
-            if row is None:
-                raise _unknown(tenant_id)
-            if row["active_until"] is None:
+            until = await _active_until(database, tenant_id)
+            if until is None:
                 raise TenantError(f"tenant {tenant_id}: is active; deactivate it first")
             await database.execute("DELETE FROM tenant_configs WHERE tenant_id = $1", tenant_id)
             await self._audit(database, "tenant.remove", tenant_id, **detail)
@@ -370,6 +358,15 @@ class TenantAdmin:
 
     async def _audit(self, database: DatabaseConnection, action: str, tenant_id: str, **detail: Any) -> None:
         await record(database, self._actor, action, tenant_id, **detail)
+
+
+async def _active_until(database: DatabaseConnection, tenant_id: str) -> datetime | None:
+    """Until when the tenant is, or was, active. The row is this transaction's from now on."""
+    row = await database.fetchrow("SELECT active_until FROM tenant_configs WHERE tenant_id = $1 FOR UPDATE", tenant_id)
+    if row is None:
+        raise _unknown(tenant_id)
+    until: datetime | None = row["active_until"]
+    return until
 
 
 async def _mode(database: DatabaseConnection, tenant_id: str) -> TenantMode:

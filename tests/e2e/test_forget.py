@@ -38,6 +38,8 @@ from deskhand.runs.spool import Spool, open_order
 from deskhand.settings import Settings
 from plugins.conformance.pretend.model import Event
 from plugins.types import TicketContext
+from tests.support import command_line
+from tests.support.command_line import Done
 from tests.support.desk import Desk, Tenant, note_text
 from workflows.contracts import ENHANCE_TICKET, TASK_QUEUE, Delivery, Outcome, Patience, RecordInput
 from workflows.search_attributes import TENANT, WAITING_FOR
@@ -65,38 +67,13 @@ class Person:
         return (self.name, self.email)
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def problems(self) -> list[str]:
-        """What it said on standard error, but for its progress."""
-        return problems(self.err)
-
-
 def problems(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("deskhand:")]
 
 
-async def begun(desk: Desk, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
-    """`deskhand …` on the stack."""
-    return await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("deskhand")), *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**desk.stack.command_environment(), **settings},
-    )
-
-
 async def deskhand(desk: Desk, *arguments: str, lines: Iterable[str] = (), **settings: str) -> Done:
     """Run it to its end, with these lines on standard input."""
-    process = await begun(desk, *arguments, **settings)
-    out, err = await process.communicate("".join(f"{line}\n" for line in lines).encode())
-    return Done(process.returncode or 0, out.decode(), err.decode())
+    return await command_line.deskhand(desk, *arguments, given="".join(f"{line}\n" for line in lines), **settings)
 
 
 @pytest.fixture
@@ -318,7 +295,7 @@ async def test_nothing_is_left_of_a_requester_and_everything_of_the_others(desk:
     assert await ids(desk, tenant) == {recorded, *map(tenant.run, (*own, quoting, waiting, *others))}
 
     done = await deskhand(desk, "forget", "--tenant", tenant.id, "--requesters-stdin", "--yes", lines=person.spellings)
-    assert (done.code, done.problems) == (0, []), done
+    assert (done.code, problems(done.err)) == (0, []), done
     assert done.out.splitlines()[:2] == [
         f"tenant {tenant.id}: removed 1 ticket of the history, 1 spooled delivery, 6 runs, 2 of them still open",
         f"  {tenant.run(waiting)}: started again without it",
@@ -422,7 +399,7 @@ async def test_temporal_going_away_in_the_middle_is_one_line_and_the_next_attemp
     for _ in range(3):
         await posted(desk, tenant, f"Badge of {person.name}", person)
     async with blocked(desk, tenant) as waits:
-        process = await begun(desk, "forget", "--tenant", tenant.id, "--requesters-stdin", "--yes")
+        process = await command_line.started(desk, "forget", "--tenant", tenant.id, "--requesters-stdin", "--yes")
         talking = asyncio.create_task(process.communicate("".join(f"{s}\n" for s in person.spellings).encode()))
         assert await came_true(waits, seconds=60)
         desk.stack.kill("temporal")
@@ -437,7 +414,7 @@ async def test_temporal_going_away_in_the_middle_is_one_line_and_the_next_attemp
     assert [entry["stage"] for entry in await actions(desk, tenant, "forget.requester")] == ["begun", "broken off"]
 
     done = await deskhand(desk, "forget", "--tenant", tenant.id, "--requesters-stdin", "--yes", lines=person.spellings)
-    assert (done.code, done.problems) == (0, []), done
+    assert (done.code, problems(done.err)) == (0, []), done
     assert await executions(desk, tenant) == []
     assert not [row for row in await rows(desk) if holds(row, person)]
 
@@ -453,15 +430,15 @@ async def test_what_does_not_open_is_named_with_the_way_out_and_makes_it_fail(de
     forget = ("forget", "--tenant", tenant.id, "--requesters-stdin")
     for more in (("--dry-run",), ("--yes",)):
         done = await deskhand(desk, *forget, *more, lines=person.spellings, **wrong)
-        assert (done.code, len(done.problems)) == (1, 2), done
-        assert f"{run}: not looked at: its history does not open" in done.problems[0]
-        assert "sealed with keys that are not in DESKHAND_PAYLOAD_KEYS" in done.problems[1]
+        assert (done.code, len(problems(done.err))) == (1, 2), done
+        assert f"{run}: not looked at: its history does not open" in problems(done.err)[0]
+        assert "sealed with keys that are not in DESKHAND_PAYLOAD_KEYS" in problems(done.err)[1]
     assert await ids(desk, tenant) == {run}
     assert await old_rows(desk, tenant) == 0, "what could be looked at is gone"
     assert (await actions(desk, tenant, "forget.requester"))[-1]["stage"] == "left some"
 
     done = await deskhand(desk, *forget, "--yes", lines=person.spellings)
-    assert (done.code, done.problems, await ids(desk, tenant)) == (0, [], set())
+    assert (done.code, problems(done.err), await ids(desk, tenant)) == (0, [], set())
     assert not [row for row in await rows(desk) if holds(row, person)]
 
 
@@ -612,7 +589,7 @@ async def test_as_a_process_it_outlives_an_outage_and_ends_when_told(desk: Desk,
     tenant = await desk.tenant(TOOL)
     await keep_for(desk, tenant, 30)
     await learned(app, tenant, "OLD-1", "Mouse", "New.", resolved_at=datetime.now(UTC) - timedelta(days=40))
-    process = await begun(desk, "retention", "--every", "1m", TEMPORAL_ADDRESS="127.0.0.1:1")
+    process = await command_line.started(desk, "retention", "--every", "1m", TEMPORAL_ADDRESS="127.0.0.1:1")
     assert process.stderr is not None
     said: list[str] = []
     async for line in process.stderr:

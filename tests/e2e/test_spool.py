@@ -3,7 +3,6 @@
 import asyncpg
 import pytest
 
-from deskhand.db.pool import transaction
 from deskhand.devstack.waiting import came_true
 from tests.support.desk import TOOLS, Desk, note_text
 from workflows.contracts import Outcome
@@ -20,8 +19,6 @@ async def in_the_spool(desk: Desk) -> int:
 
 @pytest.mark.parametrize("hard", [False, True], ids=["stopped", "killed"])
 async def test_tickets_that_come_while_temporal_is_down_get_their_one_note_afterwards(desk: Desk, hard: bool) -> None:
-    async with transaction(desk.operator) as connection:
-        await connection.execute("DELETE FROM spool")  # what other tests have left in quarantine
     tenants = [await desk.tenant(tool) for tool in TOOLS]
     tickets = [await tenant.vendor.ticket("Scanner sends empty mails", "Nothing arrives.") for tenant in tenants]
     calls = [await desk.signed(tenant, ticket) for tenant, ticket in zip(tenants, tickets, strict=True)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deskhand.crypto.keyring import Keyring
-from deskhand.db.pool import create_pool, transaction
+from deskhand.db.pool import create_pool
 from deskhand.devstack.waiting import came_true
 from deskhand.runs.order import Order
 from deskhand.runs.spool import Spool
@@ -130,5 +130,3 @@ async def test_orders_that_nobody_can_open_keep_no_tenant(desk: Desk) -> None:
     assert done.code == 0, done.err
     assert "1 order sealed with keys that are not in DESKHAND_PAYLOAD_KEYS" in done.err
     assert await rows(desk, "tenant_configs", tenant) == 0
-    async with transaction(desk.operator) as connection:
-        await connection.execute("DELETE FROM spool")

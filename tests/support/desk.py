@@ -17,7 +17,7 @@ from temporalio.testing import TimeSkipper
 from deskhand.crypto.codec import data_converter
 from deskhand.crypto.keyfile import KeyFile
 from deskhand.crypto.keyring import FileKeys
-from deskhand.db.pool import Pool, create_pool
+from deskhand.db.pool import Pool, create_pool, transaction
 from deskhand.devstack.stack import Stack
 from deskhand.devstack.temporal import NAMESPACE
 from deskhand.pretend.tools import load_tools
@@ -114,6 +114,11 @@ class Desk:
         """Have every vendor behave."""
         for tool in self.stack.addresses.tools:
             await self.vendor(tool).clear_faults()
+
+    async def empty_spool(self) -> None:
+        """Take out what tests before have left there, in quarantine mostly: it would count in the next one."""
+        async with transaction(self.operator) as connection:
+            await connection.execute("DELETE FROM spool")
 
     async def tenant(
         self,
