@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from deskhand.cli.connection import WEBHOOK_SECRET, require_fields
+from deskhand.cli.connection import require_fields
 from deskhand.cli.layout import wrapped
+from deskhand.tenants.files import WEBHOOK_SECRET
 from deskhand.tenants.sealing import Connection
 from plugins.base import TicketingToolPlugin
 from plugins.fields import secret_fields

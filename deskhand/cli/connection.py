@@ -13,10 +13,10 @@ import typer
 from pydantic import BaseModel
 
 from deskhand.cli.errors import CliError
+from deskhand.tenants.files import WEBHOOK_SECRET
 from deskhand.tenants.sealing import Connection
 from plugins.fields import secret_fields
 
-WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 WEBHOOK_SECRET_BYTES = 32
 _WAYS = "--secrets-stdin or --secret-env"
 

@@ -19,8 +19,8 @@ from deskhand.runs.wording import counted
 from deskhand.settings import Settings, load_settings
 from deskhand.tenants.admin import NewTenant, TenantAdmin
 from deskhand.tenants.errors import TenantError
-from deskhand.tenants.files import FORMAT, Export, ExportedTenant, parse_export, parse_secrets
-from deskhand.tenants.importing import WEBHOOK_SECRET, Planned, plan
+from deskhand.tenants.files import FORMAT, WEBHOOK_SECRET, Export, ExportedTenant, parse_export, parse_secrets
+from deskhand.tenants.importing import Planned, plan
 from plugins.fields import secret_fields
 from plugins.tenants import WebhookSecret
 

@@ -8,7 +8,7 @@ import typer
 from pydantic import SecretStr
 
 from deskhand.cli.asking import ask_webhook_secret
-from deskhand.cli.connection import WEBHOOK_SECRET, generate_webhook_secret, given_secrets
+from deskhand.cli.connection import generate_webhook_secret, given_secrets
 from deskhand.cli.durations import parse_duration
 from deskhand.cli.errors import CliError
 from deskhand.cli.layout import numbered
@@ -18,6 +18,7 @@ from deskhand.cli.waking import SEEN_SECONDS
 from deskhand.runs.wording import moment
 from deskhand.settings import load_settings
 from deskhand.tenants.cache import FRESH_SECONDS
+from deskhand.tenants.files import WEBHOOK_SECRET
 from plugins.base import TicketingToolPlugin
 
 

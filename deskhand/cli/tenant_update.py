@@ -10,7 +10,6 @@ from deskhand.cli.asking import ask_secret
 from deskhand.cli.auditing import audit
 from deskhand.cli.checking import check_given, finding_lines, findings_json, first_failure
 from deskhand.cli.connection import (
-    WEBHOOK_SECRET,
     SecretEnv,
     SecretsStdin,
     build_connection,
@@ -34,6 +33,7 @@ from deskhand.cli.tenant_words import (
 from deskhand.settings import Settings, load_settings
 from deskhand.tenants.cache import FRESH_SECONDS
 from deskhand.tenants.changing import StoredTenant
+from deskhand.tenants.files import WEBHOOK_SECRET
 from deskhand.tenants.sealing import Connection
 from plugins.base import TicketingToolPlugin
 from plugins.fields import secret_fields

@@ -12,6 +12,7 @@ from plugins.base import MAX_TENANT_ID
 from plugins.types import TenantMode, TenantSettings
 
 FORMAT = 1
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 """The version of the format."""
 
 _Id = Annotated[str, Field(pattern=r"^[a-zA-Z0-9-]+$", max_length=MAX_TENANT_ID)]

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 
 from deskhand.tenants.changing import StoredTenant
 from deskhand.tenants.errors import TenantError
-from deskhand.tenants.files import ExportedTenant
+from deskhand.tenants.files import WEBHOOK_SECRET, ExportedTenant
 from deskhand.tenants.sealing import Connection
-
-WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 
 Problems = Callable[[Mapping[str, object]], list[str]]
 """What a plugin's connection model has against these fields."""
