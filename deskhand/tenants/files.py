@@ -12,8 +12,9 @@ from plugins.base import MAX_TENANT_ID
 from plugins.types import TenantMode, TenantSettings
 
 FORMAT = 1
-WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
 """The version of the format."""
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a key, not a secret
+"""What the webhook secret is called among the secret fields that are given."""
 
 _Id = Annotated[str, Field(pattern=r"^[a-zA-Z0-9-]+$", max_length=MAX_TENANT_ID)]
 _Text = Annotated[str, Field(min_length=1)]
